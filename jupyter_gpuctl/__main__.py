@@ -1,0 +1,5 @@
+"""``python -m jupyter_gpuctl`` is ``jupyter gpuctl``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""``jupyter gpuctl VERB``: one module a verb."""

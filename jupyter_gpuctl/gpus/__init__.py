@@ -1,0 +1,1 @@
+"""Devices, samples and whose they are."""
