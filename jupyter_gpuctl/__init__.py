@@ -5,12 +5,9 @@ Nothing heavy is imported here: a Jupyter server loads this package at start-up.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jupyter_server.serverapp import ServerApp
-
-__version__ = "0.1.0"
+from .core.version import __version__ as __version__
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
@@ -20,11 +17,6 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     """The server extension of this package."""
-    return [{"module": "jupyter_gpuctl"}]
+    from .extension import GpuCtlApp
 
-
-def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Join the parts and add the routes (called by Jupyter Server)."""
-    from .extension import load
-
-    load(serverapp)
+    return [{"module": "jupyter_gpuctl", "app": GpuCtlApp}]

@@ -15,7 +15,7 @@ from typing import Any
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...]:
+def _field_names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
@@ -32,7 +32,7 @@ def to_json(value: Any) -> Any:
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {name: to_json(getattr(value, name)) for name in _field_names(type(value))}
+    return {name: to_json(getattr(value, name)) for name in _field_names(value.__class__)}
 
 
 def encode(value: Any) -> bytes:

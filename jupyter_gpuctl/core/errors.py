@@ -1,4 +1,4 @@
-"""The one exception tree. HTTP statuses are given to it in ``api.errors``, exit codes in ``cli``."""
+"""The one exception tree. HTTP statuses are added in ``api.errors``, exit codes in ``cli``."""
 
 from __future__ import annotations
 

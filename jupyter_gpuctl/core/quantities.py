@@ -72,13 +72,12 @@ def format_bytes(size: float | None) -> str:
         return "n/a"
     if size < 1024:
         return f"{size:.0f} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
+    units = ["KiB", "MiB", "GiB", "TiB", "PiB"]
+    size /= 1024
+    while size >= 1023.95 and len(units) > 1:
         size /= 1024
-        if size < 1023.95:
-            break
-    else:
-        size, unit = size / 1024, "PiB"
-    return f"{size:.0f} {unit}" if size >= 99.95 else f"{size:.1f} {unit}"
+        units.pop(0)
+    return f"{size:.0f} {units[0]}" if size >= 99.95 else f"{size:.1f} {units[0]}"
 
 
 def format_duration(seconds: float | None) -> str:

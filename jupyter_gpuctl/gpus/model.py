@@ -166,7 +166,7 @@ class DeviceReading:
     pcie_tx: int | None
     """Bytes a second to the host; read only with ``GpuCtl.pcie_throughput``."""
     processes: tuple[GpuProcess, ...] | None
-    """``None``: the driver doesn't tell. Left out (empty) in older samples unless ``detail=all``."""
+    """``None``: the driver doesn't tell. Empty in older samples unless ``detail=all``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class KernelReading:
     state: str
     """As the kernel says: ``idle``, ``busy``, ``starting``, ``unknown`` …"""
     memory: int | None
-    """Bytes of host memory, shared pages counted once; ``None`` where its processes are not here."""
+    """Bytes of host memory, shared pages counted once; ``None``: it runs elsewhere."""
     cpu: float | None
     """Percent of one core since the sample before; 250 is two and a half cores."""
     processes: int
@@ -241,8 +241,7 @@ class History:
                 self._old.append(aged)
         cap = int(self.SPAN / self.THIN_EVERY)
         while self._old and (
-            len(self._old) > cap
-            or (sample.time - self._old[0].time).total_seconds() > self.SPAN
+            len(self._old) > cap or (sample.time - self._old[0].time).total_seconds() > self.SPAN
         ):
             self._old.pop(0)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..host.model import HostReading, ProcessInfo
+from ..host.model import DiskUse, HostReading, ProcessInfo
 from .model import Device, Driver, RawReading
 
 
@@ -18,8 +18,10 @@ class Probe(Protocol):
     *another* device still hangs in the driver.
     """
 
-    name: str
-    """Short, stable: what ``GET health`` calls this probe."""
+    @property
+    def name(self) -> str:
+        """Short, stable: what ``GET health`` calls this probe."""
+        ...
 
     def open(self) -> Driver:
         """Start, once, and again whenever :meth:`devices` has failed.
@@ -62,7 +64,7 @@ class Kernel:
     kind: str | None
     state: str
     pid: int | None
-    """The process that leads the kernel's session; ``None`` where it doesn't run on this machine."""
+    """Of the process that leads the kernel's session; ``None``: not on this machine."""
 
 
 class KernelDirectory(Protocol):
@@ -108,4 +110,6 @@ class ProcessTable(Protocol):
 class HostMeter(Protocol):
     """Reads the machine. Called once a tick, on the sampling thread."""
 
-    def read(self) -> HostReading: ...
+    def read(self, home: DiskUse | None) -> HostReading:
+        """A reading with ``home`` in it: the disk is asked apart, because it may hang."""
+        ...

@@ -1,0 +1,70 @@
+"""Which parts are used, and how they are joined: for the server extension and for the CLI."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .config import GpuCtl
+from .core.clock import Clock, SystemClock
+from .gpus.attribution import Attributor
+from .gpus.fallback import FallbackProbe
+from .gpus.kernels import KernelMeter
+from .gpus.nvml import NvmlProbe
+from .gpus.plugins import third_party_probes
+from .gpus.ports import Probe
+from .gpus.sampler import Sampler
+from .gpus.simulated import SimulatedProbe
+from .host.cgroups import Cgroups
+from .host.identity import server_user
+from .host.machine import Machine, disk_use, memory_of_host
+from .host.procfs import ProcFs
+
+SIMULATED_IN_PLACE_OF_A_DRIVER = 2
+
+
+def probes(
+    config: GpuCtl, clock: Clock, local_pids: Callable[[], Sequence[int]], log: logging.Logger
+) -> list[Probe]:
+    """The probes that ``config`` asks for, those of other packages after our own."""
+    nvml = NvmlProbe(pcie_throughput=config.pcie_throughput, host_memory=memory_of_host)
+    count = config.simulate_gpus
+
+    def simulated(devices: int) -> Probe:
+        return SimulatedProbe(devices, clock=clock, local_pids=local_pids)
+
+    if count > 0:
+        own = simulated(count)
+    elif count < 0:
+        own = FallbackProbe(nvml, simulated(SIMULATED_IN_PLACE_OF_A_DRIVER))
+    else:
+        own = nvml
+    others, problems = third_party_probes()
+    for name, message in problems:
+        log.error("gpuctl: the probe %r of another package is left out: %s", name, message)
+    return [own, *others]
+
+
+def sampler(
+    config: GpuCtl,
+    *,
+    log: logging.Logger,
+    local_pids: Callable[[], Sequence[int]] = lambda: (),
+    clock: Clock | None = None,
+) -> Sampler:
+    """A sampler on this machine. Nothing is opened before its first sample."""
+    clock = clock or SystemClock()
+    cgroups = Cgroups()
+    table = ProcFs(cgroups.container_id)
+    attributor = Attributor(table, server_user(), os.getpid())
+    home = str(Path.home())
+    return Sampler(
+        probes(config, clock, local_pids, log),
+        attributor=attributor,
+        kernel_meter=KernelMeter(table, attributor),
+        host=Machine(cgroups.limits),
+        home=lambda: disk_use(home),
+        clock=clock,
+    )

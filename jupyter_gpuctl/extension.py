@@ -1,0 +1,96 @@
+"""The server extension: reads the settings, joins the parts, adds the routes, starts and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
+
+from .api.base import GpuCtlHandler
+from .api.health import Check, CheckStatus, HealthHandler
+from .api.routes import PREFIX
+from .config import GpuCtl, load_config
+from .core.errors import GpuCtlError
+from .routes import ROUTES, MisconfiguredHandler
+
+if TYPE_CHECKING:
+    from .gpus.prometheus import GpuCollector
+    from .gpus.service import Monitor
+
+
+class GpuCtlApp(ExtensionApp):
+    """jupyter-gpuctl in a Jupyter server. Configured by the traits of ``GpuCtl``."""
+
+    name = "jupyter_gpuctl"
+    load_other_extensions = True
+
+    _monitor: Monitor | None = None
+    _collector: GpuCollector | None = None
+
+    def initialize_handlers(self) -> None:
+        """Join the parts and add every route; a broken configuration is told, not thrown."""
+        assert self.serverapp is not None
+        try:
+            self._compose(load_config(self.serverapp.config))
+        except GpuCtlError as error:
+            self.log.error("gpuctl: %s", error)  # noqa: TRY400
+            self._add_misconfigured(error)
+
+    def _compose(self, settings: GpuCtl) -> None:
+        # Imported here, so that an extension that is listed but not loaded costs nothing.
+        from .composition import sampler
+        from .core.clock import SystemClock
+        from .gpus.handlers import GpusHandler
+        from .gpus.jupyter import ServerKernels
+        from .gpus.service import Monitor
+
+        server = self.serverapp
+        assert server is not None
+        kernels = ServerKernels(server.kernel_manager, server.session_manager)
+        self._monitor = monitor = Monitor(
+            sampler(settings, log=self.log, local_pids=kernels.pids),
+            kernels,
+            clock=SystemClock(),
+            interval=settings.sample_interval,
+            log=self.log,
+        )
+
+        def checks() -> Mapping[str, Check]:
+            return {"config": Check(CheckStatus.OK), **monitor.checks()}
+
+        self._add({GpusHandler: {"monitor": monitor}, HealthHandler: {"checks": checks}})
+
+    def _add_misconfigured(self, error: GpuCtlError) -> None:
+        check = Check(CheckStatus.ERROR, error.message, error.hint)
+        for route in ROUTES:
+            if route.handler is HealthHandler:
+                self._route(route.path, HealthHandler, {"checks": lambda: {"config": check}})
+            else:
+                self._route(route.path, MisconfiguredHandler, {"error": error})
+
+    def _add(self, parts: Mapping[type[GpuCtlHandler], dict[str, Any]]) -> None:
+        for route in ROUTES:
+            self._route(route.path, route.handler, parts.get(route.handler, {}))
+
+    def _route(self, path: str, handler: type[GpuCtlHandler], parts: dict[str, Any]) -> None:
+        pattern = path.replace(".", r"\.")
+        self.handlers.append((url_path_join("/", PREFIX, pattern), handler, parts))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Begin to sample, once the event loop runs."""
+        if self._monitor is not None:
+            from .gpus.prometheus import GpuCollector
+
+            self._monitor.start()
+            self._collector = GpuCollector(self._monitor)
+            self._collector.register()
+
+    async def stop_extension(self) -> None:
+        """Stop sampling and give the driver back."""
+        if self._collector is not None:
+            self._collector.unregister()
+            self._collector = None
+        if self._monitor is not None:
+            await self._monitor.stop()

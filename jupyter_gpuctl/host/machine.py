@@ -1,0 +1,52 @@
+"""The machine's own figures, by psutil (imported here only, when first read)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from .model import CgroupLimits, DiskUse, HostReading
+
+
+class Machine:
+    """Reads processor, memory and limits. Cheap enough for every tick."""
+
+    def __init__(self, limits: Callable[[], CgroupLimits | None] = lambda: None) -> None:
+        self._limits = limits
+        self._asked_before = False
+
+    def read(self, home: DiskUse | None = None) -> HostReading:
+        """One reading; the processor's is ``None`` the first time, when there is no span yet."""
+        import psutil
+
+        memory = psutil.virtual_memory()
+        cpu = psutil.cpu_percent(None)
+        cpu, self._asked_before = (cpu if self._asked_before else None), True
+        return HostReading(
+            cpu_utilization=cpu,
+            cpu_count=os.cpu_count() or 1,
+            memory_used=memory.total - memory.available,
+            memory_total=memory.total,
+            limits=self._limits(),
+            home=home,
+        )
+
+
+def disk_use(path: str) -> DiskUse:
+    """Use of the file system that holds ``path``. Blocks while a network disk is away.
+
+    Raises:
+        OSError: the path can't be asked about.
+    """
+    import psutil
+
+    usage = psutil.disk_usage(path)
+    return DiskUse(path, used=usage.used, total=usage.used + usage.free, free=usage.free)
+
+
+def memory_of_host() -> tuple[int, int]:
+    """Bytes in all and bytes in use, for devices that share the host's memory."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return memory.total, memory.total - memory.available

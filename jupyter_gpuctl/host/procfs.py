@@ -1,0 +1,118 @@
+"""Processes, read from ``/proc``.
+
+Read directly because sampling needs session and start time of hundreds of processes a second, and
+one ``read`` of ``stat`` holds both; see proc(5) for the fields.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from .identity import user_name
+from .model import ProcessInfo
+
+# include/linux/proc_ns.h: PROC_PID_INIT_INO
+FIRST_PID_NAMESPACE = "pid:[4026531836]"
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def parse_stat(text: str) -> ProcessInfo | None:
+    """The process that a line of ``/proc/PID/stat`` describes; ``None`` for a zombie.
+
+    The command name may hold spaces and parentheses: it ends at the *last* ``)``.
+    """
+    opened, closed = text.find("("), text.rfind(")")
+    fields = text[closed + 2 :].split()
+    if opened < 0 or closed < opened or len(fields) < 22 or fields[0] in "ZX":
+        return None
+    return ProcessInfo(
+        pid=int(text[:opened]),
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        started=int(fields[19]),
+        name=text[opened + 1 : closed],
+        rss=int(fields[21]) * _PAGE,
+        cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICK,
+    )
+
+
+class ProcFs:
+    """The :class:`~jupyter_gpuctl.gpus.ports.ProcessTable` of Linux.
+
+    ``container_id`` gives the container of a pid (``host.cgroups``). ``root`` is for tests.
+    """
+
+    def __init__(
+        self, container_id: Callable[[int], str | None] = lambda pid: None, root: str = "/proc"
+    ) -> None:
+        self._root = root
+        self._container_id = container_id
+        self._own_container = container_id(os.getpid())
+        try:
+            namespace = os.readlink(f"{root}/self/ns/pid")
+        except OSError:
+            namespace = FIRST_PID_NAMESPACE
+        self.confined = namespace != FIRST_PID_NAMESPACE
+        """Whether we run in a pid namespace of our own, and so see other pids than the driver."""
+
+    def info(self, pid: int) -> ProcessInfo | None:
+        try:
+            with open(f"{self._root}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                return parse_stat(file.read())
+        except (OSError, ValueError):
+            return None
+
+    def all(self) -> Sequence[ProcessInfo]:
+        try:
+            pids = [int(name) for name in os.listdir(self._root) if name.isdecimal()]
+        except OSError:
+            return []
+        return [info for pid in pids if (info := self.info(pid)) is not None]
+
+    def user(self, pid: int) -> str | None:
+        uid = self.uid(pid)
+        return None if uid is None else _user_name(uid)
+
+    def uid(self, pid: int) -> int | None:
+        """The real user id. The owner of ``/proc/PID`` is root for some, so ``status`` is read."""
+        try:
+            with open(f"{self._root}/{pid}/status", "rb") as file:
+                for line in file:
+                    if line.startswith(b"Uid:"):
+                        return int(line.split()[1])
+        except (OSError, ValueError):
+            pass
+        return None
+
+    def container(self, pid: int) -> str | None:
+        found = self._container_id(pid)
+        return None if found == self._own_container else found
+
+    def resident(self, pid: int) -> int | None:
+        try:
+            with open(f"{self._root}/{pid}/smaps_rollup", "rb") as file:
+                for line in file:
+                    if line.startswith(b"Pss:"):
+                        return int(line.split()[1]) * 1024
+        except (OSError, ValueError):
+            pass
+        return None
+
+    def verified(self, pid: int) -> bool:
+        if not self.confined:
+            return True
+        folder = f"{self._root}/{pid}/fd"
+        try:
+            return any(
+                os.readlink(f"{folder}/{name}").startswith("/dev/nvidia")
+                for name in os.listdir(folder)
+            )
+        except OSError:
+            return False
+
+
+_user_name = lru_cache(maxsize=1024)(user_name)
