@@ -91,9 +91,7 @@ def _driver() -> Iterator[tuple[str, Check]]:
     found = source.sample(())
     source.close()
     driver, devices = found.driver, found.devices
-    if driver.status is DriverStatus.MISSING:
-        yield "driver", Check(CheckStatus.WARNING, driver.message, driver.hint)
-    elif driver.status is DriverStatus.SIMULATED:
+    if driver.status in (DriverStatus.MISSING, DriverStatus.SIMULATED):
         yield "driver", Check(CheckStatus.WARNING, driver.message, driver.hint)
     elif driver.status is DriverStatus.OK:
         text = f"{driver.version or 'version unknown'}, CUDA {driver.cuda_version or 'unknown'}"
@@ -143,7 +141,8 @@ def _extensions() -> Iterator[tuple[str, Check]]:
     from jupyter_server.extension.config import ExtensionConfigManager
 
     manager = ExtensionConfigManager(read_config_path=jupyter_config_path())
-    if manager.get_jpserver_extensions().get("jupyter_gpuctl"):
+    enabled = manager.get_jpserver_extensions()  # type: ignore[no-untyped-call]
+    if enabled.get("jupyter_gpuctl"):
         yield "server", Check(CheckStatus.OK, "The server extension is enabled.")
     else:
         yield (
@@ -154,7 +153,9 @@ def _extensions() -> Iterator[tuple[str, Check]]:
                 "Run: jupyter server extension enable jupyter_gpuctl",
             ),
         )
-    places = [Path(path, "jupyter-gpuctl", "package.json") for path in jupyter_path("labextensions")]
+    places = [
+        Path(path, "jupyter-gpuctl", "package.json") for path in jupyter_path("labextensions")
+    ]
     if any(place.exists() for place in places):
         yield "lab plugin", Check(CheckStatus.OK, "The Lab plugin is installed.")
     else:
@@ -212,7 +213,10 @@ def _limits() -> Iterator[tuple[str, Check]]:
         )
         yield "limits", Check(CheckStatus.OK, text)
     if os.geteuid() == 0:
-        yield "user", Check(CheckStatus.WARNING, "You are root.", "Run Jupyter as a user of its own.")
+        yield (
+            "user",
+            Check(CheckStatus.WARNING, "You are root.", "Run Jupyter as a user of its own."),
+        )
 
 
 _EXAMINATIONS = (_versions, _settings, _driver, _attribution, _limits, _extensions, _servers)

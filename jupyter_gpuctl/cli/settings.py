@@ -8,7 +8,7 @@ from ..config import GpuCtl, load_config
 from ..core.errors import InvalidConfig
 
 
-class _ServerConfigReader(JupyterApp):  # type: ignore[misc]
+class _ServerConfigReader(JupyterApp):
     """Reads the files that ``jupyter server`` reads, from the same folders."""
 
     name = "jupyter-server"

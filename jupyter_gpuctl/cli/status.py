@@ -276,5 +276,3 @@ def _memory(used: int | None, total: int | None) -> str:
         return f"{size / GIB:.1f}" if size < 10 * GIB else f"{size / GIB:.0f}"
 
     return f"{gib(used)} / {gib(total)}"
-
-
