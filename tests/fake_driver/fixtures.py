@@ -1,4 +1,4 @@
-"""Fixtures for every test that meets a driver. ``pytest_plugins`` of the root conftest names them."""
+"""Fixtures for every test that meets a driver; ``tests/conftest.py`` names this module."""
 
 from __future__ import annotations
 

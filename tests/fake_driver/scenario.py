@@ -124,7 +124,9 @@ class Gpu:
             yield "mig {} {}".format(*self.mig)
         if self.lost:
             yield "lost"
-        for part in (*self.processes, *self.faults, *self.instances):
+        parts: tuple[Process | Fault | Instance, ...]
+        parts = (*self.processes, *self.faults, *self.instances)
+        for part in parts:
             yield from part.lines()
 
 
@@ -143,7 +145,8 @@ class Scenario:
         lines = [f"driver {self.driver}", f"nvml 13.{self.driver}", f"cuda {self.cuda}"]
         if self.legacy_layout:
             lines.append("legacy-layout")
-        for part in (*self.faults, *self.gpus):
+        parts: tuple[Fault | Gpu, ...] = (*self.faults, *self.gpus)
+        for part in parts:
             lines.extend(part.lines())
         return "\n".join(lines) + "\n"
 
