@@ -114,7 +114,7 @@ class SimulatedProbe:
         if device.mig_parent is not None:
             # Drivers give neither utilisation nor sensors of an instance.
             return RawReading(device.uuid, memory_used=used, processes=processes)
-        heat = self._felt(place, time, lag=45.0, step=9.0)
+        heat = self._felt(place, time, lag=45.0, step=3.0)
         work = self._felt(place, time, lag=1.5, step=1.0)
         return RawReading(
             device.uuid,

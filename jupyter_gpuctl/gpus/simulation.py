@@ -60,16 +60,18 @@ def _job(seed: int, place: int, stretch: int) -> Job:
         return low + (high - low) * chance(seed, place, stretch, what)
 
     kind = draw(0, 0, 1)
-    if kind > 0.85:
+    # Never twice in a row: a demonstration is to show something.
+    if kind > 0.6 and (stretch + place) % 2:
         return _IDLE
-    start, end = draw(1, 4, 30), _STRETCH - draw(2, 4, 40)
-    pid = FIRST_PID + 1 + int(draw(3, 0, 1 << 20)) * 4
-    if kind < 0.6:
-        pids = tuple(pid + n for n in range(1 + int(draw(4, 0, 2.5))))
+    start, end = draw(1, 2, 12), _STRETCH - draw(2, 2, 12)
+    # Of its own for each place, and not seen again for weeks.
+    pid = FIRST_PID + (place * 4096 + stretch % 4096) * 4
+    if kind < 0.65:
+        pids = tuple(pid + n for n in range(1 + int(draw(3, 0, 2.5))))
         return Job(
-            "train", start, end, draw(5, 0.8, 0.98), draw(6, 25, 60), draw(7, 0.35, 0.7), pids
+            "train", start, end, draw(4, 0.8, 0.98), draw(5, 25, 60), draw(6, 0.35, 0.7), pids
         )
-    return Job("serve", start, end, draw(5, 0.3, 0.7), draw(6, 9, 20), draw(7, 0.1, 0.3), (pid,))
+    return Job("serve", start, end, draw(4, 0.3, 0.7), draw(5, 9, 20), draw(6, 0.1, 0.3), (pid,))
 
 
 def _at(seed: int, place: int, time: float) -> tuple[Job, float]:
