@@ -1,0 +1,1 @@
+"""The validator: whether every notebook runs, in the time and memory that learners get."""

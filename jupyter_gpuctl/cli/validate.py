@@ -1,0 +1,196 @@
+"""``jupyter gpuctl validate``: every notebook, under the limits that learners get."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..core.errors import InvalidInput
+from ..core.quantities import parse_bytes, parse_duration
+from ..validation.model import Limits, Validation, exit_status
+from ..validation.reports import json as json_report
+
+_RENDERERS: dict[str, Callable[[Validation], str]] = {"json": json_report.render}
+_LEAST_MEMORY = 16 * 1024**2
+"""Bytes: no kernel of any language starts in less."""
+
+
+class _Quantity(click.ParamType):  # type: ignore[type-arg]
+    """A size or a duration as people write it; ``none`` for no limit."""
+
+    def __init__(self, name: str, parse: Callable[[str], float], least: float) -> None:
+        self.name = name
+        self._parse, self._least = parse, least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value is None or not isinstance(value, str):
+            return value
+        if value.strip().lower() == "none":
+            return None
+        option = param.opts[0] if param else self.name
+        quantity = self._parse(value, name=option)  # type: ignore[call-arg]
+        if quantity < self._least or quantity <= 0:
+            raise InvalidInput(
+                "quantity.too-small",
+                f"{option}={value!r} leaves nothing to run in.",
+                hint="Give more, or none for no limit.",
+                detail={"name": option, "value": value},
+            )
+        return quantity
+
+
+_DURATION = _Quantity("DURATION", parse_duration, 0)
+_SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
+
+
+@click.command(no_args_is_help=False)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option(
+    "--time-limit",
+    type=_DURATION,
+    default="10m",
+    show_default=True,
+    help="For each notebook, such as 90s or 10m; none for no limit.",
+)
+@click.option(
+    "--cell-time-limit",
+    type=_DURATION,
+    default=None,
+    help="For each cell. metadata.execution.timeout of a notebook or a cell goes before.",
+)
+@click.option(
+    "--memory-limit",
+    type=_SIZE,
+    default=None,
+    help="For each notebook, its kernel and all that it starts, such as 2GiB.",
+)
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1, 1024),
+    default=None,
+    help="Notebooks at a time; 2 where there are the cores for it.",
+)
+@click.option(
+    "--kernel",
+    metavar="NAME",
+    default=None,
+    help="Run all with this kernel, instead of those that the notebooks name.",
+)
+@click.option(
+    "--report",
+    "reports",
+    metavar="FORMAT[=FILE]",
+    multiple=True,
+    help="Write a report: json. Without FILE, or to -, on standard output.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --report json.")
+@click.option(
+    "--limit-tier", type=click.Choice(["auto", "cgroup", "watcher"]), default="auto", hidden=True
+)
+def validate(
+    paths: tuple[str, ...],
+    time_limit: float | None,
+    cell_time_limit: float | None,
+    memory_limit: int | None,
+    jobs: int | None,
+    kernel: str | None,
+    reports: tuple[str, ...],
+    as_json: bool,
+    limit_tier: str,
+) -> int:
+    """Run notebooks and say of each whether it passed.
+
+    PATH is a notebook, a folder (with all below it, but what git ignores) or a glob. Each notebook
+    runs from top to bottom in a kernel of its own, in its own folder; the file isn't changed.
+
+    Exit status: 0 all passed, 1 some did not, 2 wrong usage, 130 interrupted.
+    """
+    targets = [_target(text) for text in (*reports, *(["json"] if as_json else []))]
+    # What starts nothing is said before what takes time to load.
+    from ..validation.runner import WorkerRunner
+    from ..validation.service import Request, Validator
+    from .validate_screen import Screen
+
+    request = Request(
+        paths=paths,
+        limits=Limits(time_limit, cell_time_limit, memory_limit),
+        jobs=jobs or min(2, len(os.sched_getaffinity(0))),
+        kernel=kernel,
+    )
+    validator = Validator(WorkerRunner(limit_tier))
+    with Screen() as screen, _stopped_by_signals(validator.stop, screen.stopping):
+        validation = validator.validate(request, screen)
+    for target, render in targets:
+        _write(target, render(validation))
+    screen.summarise(validation)
+    return exit_status(validation)
+
+
+def _target(text: str) -> tuple[str, Callable[[Validation], str]]:
+    """File (``-`` for standard output) and renderer of a ``--report``.
+
+    Raises:
+        InvalidInput: the format is not known, or the file can't be written.
+    """
+    name, _, file = text.partition("=")
+    if name not in _RENDERERS:
+        raise InvalidInput(
+            "validate.report",
+            f"--report {text!r}: there is no format {name!r}.",
+            hint=f"Available: {', '.join(_RENDERERS)}.",
+        )
+    if file in ("", "-"):
+        return "-", _RENDERERS[name]
+    folder = Path(file).absolute().parent
+    existing = Path(file) if Path(file).exists() else folder
+    if Path(file).is_dir() or not folder.is_dir() or not os.access(existing, os.W_OK):
+        raise InvalidInput(
+            "validate.report",
+            f"--report {text!r}: {file!r} can't be written.",
+            hint="Name a file in a folder that is there and yours.",
+        )
+    return file, _RENDERERS[name]
+
+
+def _write(target: str, report: str) -> None:
+    if target == "-":
+        sys.stdout.write(report)
+        sys.stdout.flush()
+        return
+    try:
+        Path(target).write_text(report, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            "validate.report",
+            f"The report can't be written to {target!r}: {error.strerror}.",
+            hint="Name another file.",
+        ) from None
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(*stops: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM, or a lost terminal) stops; more of them change nothing."""
+    stopping = False
+
+    def on_signal(*_: object) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            for stop in stops:
+                stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,222 @@
+"""What a person sees of a validation, on standard error: one line a notebook, a bar below them.
+
+Only a terminal gets colours and movement; a log gets the same lines.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from ..core.quantities import format_bytes, format_duration
+from ..validation.events import CellStarted, Event, KernelReady, Planned
+from ..validation.model import Limits, NotebookResult, Tier, Validation, Verdict, summary, words
+
+_STYLES = {Verdict.PASSED: "green", Verdict.SKIPPED: "dim"}
+_MARKS = {Verdict.PASSED: "✓", Verdict.SKIPPED: "-"}
+_PLAIN_MARKS = {Verdict.PASSED: "+", Verdict.SKIPPED: "-"}
+_WIDEST_NAME = 40
+_INDENT = 6
+
+
+class Screen:
+    """The :class:`~jupyter_gpuctl.validation.ports.Listener` of a terminal or a log."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, emoji=False)
+        self._bars = _Bars(self._console) if self._console.is_terminal else None
+        self._running: dict[str, TaskID] = {}
+        self._cells: dict[str, dict[int, int]] = {}
+        self._name_width = 0
+        self._jobs = 1
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def planned(self, paths: Sequence[str], limits: Limits, jobs: int, tier: Tier) -> None:
+        names = [printable(path) for path in paths]
+        self._name_width = min(_WIDEST_NAME, max(map(len, names), default=0))
+        self._print(Text(header(len(paths), limits, jobs, tier)), indent=0)
+        self._print(Text(""))
+        if self._bars is not None:
+            self._bars.begin(len(paths))
+
+    def started(self, path: str) -> None:
+        if self._bars is not None:
+            self._running[path] = self._bars.add(shorten(printable(path), self._name_width))
+
+    def event(self, path: str, event: Event) -> None:
+        if self._bars is None:
+            return
+        if isinstance(event, Planned):
+            runs = [cell.index for cell in event.cells if cell.runs]
+            self._cells[path] = {index: number for number, index in enumerate(runs, start=1)}
+        elif isinstance(event, KernelReady):
+            self._bars.say(self._running[path], "kernel ready")
+        elif isinstance(event, CellStarted):
+            numbers = self._cells.get(path, {})
+            told = f"code cell {numbers.get(event.index, '?')} of {len(numbers)}"
+            self._bars.say(self._running[path], told)
+
+    def finished(self, result: NotebookResult) -> None:
+        if self._bars is not None:
+            self._bars.end(self._running.pop(result.path, None))
+        for line, indent in self._lines(result):
+            self._print(line, indent)
+
+    def stopping(self) -> None:
+        """Said at once when a person interrupts: ending takes a moment."""
+        self._print(Text("Interrupted: ending what runs.", style="yellow"), indent=2)
+
+    def summarise(self, validation: Validation) -> None:
+        """The last line."""
+        self._print(Text(""))
+        told = printable(summary(validation.notebooks))
+        self._print(Text(f"{told} · {format_duration(validation.duration)}"), indent=2)
+
+    def _lines(self, result: NotebookResult) -> Iterable[tuple[Text, int]]:
+        utf8 = self._console.encoding.lower().startswith("utf")
+        marks, otherwise = (_MARKS, "✗") if utf8 else (_PLAIN_MARKS, "x")
+        style = _STYLES.get(result.verdict, "red")
+        name = shorten(printable(result.path), self._name_width).ljust(self._name_width)
+        line = Text("  ").append(marks.get(result.verdict, otherwise), style=style)
+        line.append(f" {name}  ")
+        if result.verdict is Verdict.PASSED:
+            duration, peak = format_duration(result.duration), format_bytes(result.peak_memory)
+            yield line.append(f"{duration:>8}  {peak:>8}"), _INDENT
+            return
+        line.append(words(result.verdict), style=style)
+        room = max(13, len(words(result.verdict)))
+        reason = printable(result.reason)
+        padded = line.copy().append(" " * (room - len(words(result.verdict)) + 2) + reason)
+        if not self._console.is_terminal or padded.cell_len <= self._console.width:
+            yield padded, _INDENT
+        else:
+            yield line, _INDENT
+            yield Text(reason), _INDENT
+        for detail in details(result):
+            yield Text(printable(detail), style="dim"), _INDENT
+
+    def _print(self, line: Text, indent: int = 0) -> None:
+        """One line; on a terminal folded at its width, in a log never."""
+        width = self._console.width
+        if self._console.is_terminal and line.cell_len > width - indent:
+            folded = textwrap.wrap(line.plain, width - indent) or [""]
+            lines = [Text(" " * indent + part, style=line.style) for part in folded]
+        elif line.plain.startswith("  "):
+            lines = [line]
+        else:
+            lines = [Text(" " * indent).append_text(line)]
+        for part in lines:
+            self._console.print(part, soft_wrap=True)
+
+
+class _Bars(Progress):
+    """A line for each notebook that runs, and below them the bar of all."""
+
+    def __init__(self, console: Console) -> None:
+        self._one = (
+            SpinnerColumn(style="none"),
+            TextColumn("{task.description}"),
+            TextColumn("{task.fields[told]}", style="dim"),
+            TimeElapsedColumn(),
+        )
+        self._all = (BarColumn(38), MofNCompleteColumn(), TimeElapsedColumn())
+        self._total: TaskID | None = None
+        super().__init__(console=console, transient=True, refresh_per_second=5)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        for columns, tasks in (
+            (self._one, [task for task in self.tasks if task.id != self._total]),
+            (self._all, [task for task in self.tasks if task.id == self._total]),
+        ):
+            if tasks:
+                self.columns = columns
+                yield self.make_tasks_table(tasks)
+
+    def begin(self, total: int) -> None:
+        self._total = self.add_task("", total=total, told="")
+        self.start()
+
+    def add(self, name: str) -> TaskID:
+        return self.add_task(Text(name).markup, total=None, told="kernel starts")
+
+    def say(self, task: TaskID, told: str) -> None:
+        self.update(task, told=told)
+
+    def end(self, task: TaskID | None) -> None:
+        if task is not None:
+            self.remove_task(task)
+        if self._total is not None:
+            self.advance(self._total)
+
+
+def header(count: int, limits: Limits, jobs: int, tier: Tier) -> str:
+    """``Validating 38 notebooks, 2 at a time, limits 10 min and 2.0 GiB (enforced by …)``."""
+    told = [
+        *([limit_words(limits.time)] if limits.time is not None else []),
+        *([f"{limit_words(limits.cell_time)} a cell"] if limits.cell_time is not None else []),
+        *([format_bytes(limits.memory)] if limits.memory is not None else []),
+    ]
+    joined = " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+    notebooks = "1 notebook" if count == 1 else f"{count} notebooks, {jobs} at a time"
+    limited = f"limits {joined}" if len(told) > 1 else f"limit {joined}" if told else "no limits"
+    return f"Validating {notebooks}, {limited} (enforced by {tier})"
+
+
+def limit_words(seconds: float) -> str:
+    """``10 min``, ``90 s``: as a person would say a limit."""
+    if seconds >= 60 and seconds % 60 == 0:
+        return f"{seconds / 60:g} min"
+    return f"{seconds:g} s"
+
+
+def details(result: NotebookResult) -> Iterable[str]:
+    """Under a notebook that did not pass: the line, who held the memory, what would help."""
+    if result.error is not None and result.error.source:
+        line = f"line {result.error.line}: " if result.error.line is not None else ""
+        yield line + result.error.source
+    others = [process for process in result.processes if not process.kernel]
+    held = sum(process.memory for process in others)
+    if others and held * 10 >= sum(process.memory for process in result.processes):
+        count = "1 worker process" if len(others) == 1 else f"{len(others)} worker processes"
+        yield f"{count} held {format_bytes(held)} of it"
+    if result.hint:
+        yield result.hint
+
+
+def printable(text: str) -> str:
+    """``text`` with everything escaped that a terminal might obey or can't show."""
+    return "".join(
+        character
+        if character.isprintable()
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
+
+
+def shorten(name: str, width: int) -> str:
+    """The end of a long path says more than its beginning."""
+    return name if len(name) <= width else "…" + name[-(width - 1) :]

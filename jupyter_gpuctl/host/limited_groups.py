@@ -1,0 +1,331 @@
+"""Control groups of our own: a hard memory limit for a tree of processes.
+
+Version 2 where a part of the tree is ours to write (a delegated subtree, root on most machines),
+version 1 where that is what holds the memory controller. Whether one of them works here is found
+out by trying, never by guessing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cgroups import Cgroups, page_cache, read_int, read_limit, read_table, read_text
+
+PREFIX = "gpuctl-"
+"""Every group of ours starts so, then the pid namespace, pid and start time of its maker."""
+_PATIENCE = 5.0
+"""Seconds until killed processes must have left a group: they may be deep in a system call."""
+_NEAR = 8 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSupport:
+    """Whether groups with limits can be made here."""
+
+    version: int | None
+    """1 or 2; ``None``: they can't."""
+    reason: str
+    """Why not; empty where they can."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMemory:
+    """The memory of one group at one time, in bytes."""
+
+    used: int
+    """All that can't be freed by dropping page cache: what the limit bites on."""
+    cache: int
+    """Page cache that can be dropped; the kernel counts it too, until it needs the room."""
+    anon_and_shmem: int
+    """What the processes allocated, shared memory and tmpfs files included."""
+    watermark: int | None
+    """The highest of ``used + cache``: since the reading before where ``fresh``, else ever."""
+    fresh: bool
+
+
+class LimitedGroup:
+    """One group of ours. Made by :func:`create`; ``close`` leaves nothing behind."""
+
+    def __init__(self, version: int, folders: tuple[Path, ...]) -> None:
+        self.version = version
+        self._folders = folders
+        self._memory = folders[0]
+        self._highest = 0
+        self._peak: int | None = None
+        if version == 2:
+            with contextlib.suppress(OSError):
+                self._peak = os.open(self._memory / "memory.peak", os.O_RDWR | os.O_CLOEXEC)
+
+    @property
+    def entrances(self) -> tuple[str, ...]:
+        """Files: a process that writes "0" to each has put itself in, its future children too."""
+        return tuple(str(folder / "cgroup.procs") for folder in self._folders)
+
+    def add(self, pid: int) -> None:
+        """Put a running process in; what it allocated before isn't moved.
+
+        Raises:
+            OSError: the process is gone, or this user may not move it.
+        """
+        for entrance in self.entrances:
+            Path(entrance).write_text(str(pid))
+
+    def pids(self) -> list[int]:
+        """The processes in it now, those in groups made inside it too."""
+        found = set()
+        for folder in _with_inner(self._memory):
+            found.update(map(int, (read_text(folder / "cgroup.procs") or "").split()))
+        return sorted(found - {0})
+
+    def memory(self) -> GroupMemory:
+        """One reading; a few small files."""
+        stat = read_table(self._memory / "memory.stat")
+        cache = page_cache(stat, self.version)
+        if self.version == 2:
+            total, anon = read_int(self._memory / "memory.current"), stat.get("anon", 0)
+            shared = stat.get("shmem", 0)
+        else:
+            total, anon = read_int(self._memory / "memory.usage_in_bytes"), stat.get("total_rss", 0)
+            shared = stat.get("total_shmem", 0)
+        watermark, fresh = self._read_peak()
+        return GroupMemory(
+            max(0, (total or 0) - cache), cache, anon + shared, watermark, fresh=fresh
+        )
+
+    def _read_peak(self) -> tuple[int | None, bool]:
+        """The watermark, set back after reading where the kernel lets us (2: since 6.12)."""
+        if self.version == 1:
+            path = self._memory / "memory.max_usage_in_bytes"
+            peak = read_int(path)
+            self._highest = max(self._highest, peak or 0)
+            with contextlib.suppress(OSError):
+                path.write_text("0")
+                return peak, True
+            return peak, False
+        if self._peak is None:
+            return None, False
+        try:
+            peak = int(os.pread(self._peak, 64, 0))
+        except (OSError, ValueError):
+            return None, False
+        try:
+            os.pwrite(self._peak, b"reset", 0)
+        except OSError:
+            return peak, False
+        return peak, True
+
+    def oom_kills(self) -> int:
+        """How many of its processes the kernel killed for want of memory, here or above."""
+        name = "memory.events" if self.version == 2 else "memory.oom_control"
+        return read_table(self._memory / name).get("oom_kill", 0)
+
+    def reached_limit(self) -> bool:
+        """Whether its own limit ever refused memory: with :meth:`oom_kills`, that it killed."""
+        if self.version == 2:
+            return read_table(self._memory / "memory.events").get("oom", 0) > 0
+        # Newer kernels leave memory.failcnt at 0; but who is refused stands within a huge page
+        # and some reserves of the limit.
+        limit = read_limit(self._memory / "memory.limit_in_bytes")
+        peak = read_int(self._memory / "memory.max_usage_in_bytes") or 0
+        near = max(_NEAR, (limit or 0) // 20)
+        return limit is not None and max(self._highest, peak) + near >= limit
+
+    def kill(self, patience: float = _PATIENCE) -> list[int]:
+        """SIGKILL to all in it until none is left; those still there after ``patience`` seconds.
+
+        Zombies are the parents' to reap: they don't count.
+        """
+        deadline = time.monotonic() + patience
+        while pids := self.pids():
+            try:
+                (self._memory / "cgroup.kill").write_text("1")
+            except OSError:
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                return pids
+            time.sleep(0.005)
+        return []
+
+    def close(self) -> bool:
+        """Kill what is in it and remove it; whether it is gone."""
+        self.kill()
+        if self._peak is not None:
+            os.close(self._peak)
+            self._peak = None
+        gone = True
+        for folder in self._folders:
+            gone = _remove(folder) and gone
+        return gone
+
+
+def create(
+    cgroups: Cgroups, name: str, memory: int | None, pids: int | None = None
+) -> LimitedGroup:
+    """A new group ``name`` limited to ``memory`` bytes without swap, and ``pids`` tasks.
+
+    It lies in the group of this process, or in an ancestor from which nothing limits us more:
+    making it never widens what we may use. ``None``: no limit of that kind.
+
+    Raises:
+        OSError: it can't be made or limited here; the message says what refused.
+    """
+    version, parents = _parents(cgroups)
+    folders = tuple(parent / name for parent in parents)
+    group = None
+    try:
+        for folder in folders:
+            folder.mkdir(mode=0o755)
+        group = LimitedGroup(version, folders)
+        if version == 2:
+            _limit_v2(folders[0], memory, pids)
+        else:
+            _limit_v1(folders, memory, pids)
+    except OSError:
+        if group is not None:
+            group.close()
+        for folder in folders:
+            _remove(folder)
+        raise
+    return group
+
+
+def _limit_v2(folder: Path, memory: int | None, pids: int | None) -> None:
+    if memory is not None:
+        (folder / "memory.max").write_text(str(memory))
+        if (folder / "memory.swap.max").exists():
+            (folder / "memory.swap.max").write_text("0")
+        # All of the tree or none of it: half a process pool hangs for ever.
+        (folder / "memory.oom.group").write_text("1")
+    if pids is not None and (folder / "pids.max").exists():
+        (folder / "pids.max").write_text(str(pids))
+
+
+def _limit_v1(folders: tuple[Path, ...], memory: int | None, pids: int | None) -> None:
+    if memory is not None:
+        (folders[0] / "memory.limit_in_bytes").write_text(str(memory))
+        swap = folders[0] / "memory.memsw.limit_in_bytes"
+        if swap.exists():
+            swap.write_text(str(memory))
+        else:
+            (folders[0] / "memory.swappiness").write_text("0")
+    if pids is not None and len(folders) > 1:
+        (folders[1] / "pids.max").write_text(str(pids))
+
+
+def find(cgroups: Cgroups, name: str) -> LimitedGroup | None:
+    """The group of ours with this name, if it is there."""
+    try:
+        version, parents = _parents(cgroups)
+    except OSError:
+        return None
+    folders = tuple(parent / name for parent in parents)
+    return LimitedGroup(version, folders) if folders[0].is_dir() else None
+
+
+def can_limit(cgroups: Cgroups) -> LimitSupport:
+    """Find out by doing: make a group, limit it, put a process in, take all away again."""
+    try:
+        group = create(cgroups, f"{own_prefix(cgroups)}try", 1 << 30, 64)
+    except OSError as error:
+        return LimitSupport(None, _reason(error))
+    try:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+            group.add(child.pid)
+            inside = group.pids() == [child.pid]
+            child.kill()
+        if not inside:
+            return LimitSupport(None, "a process that was put into a new group is not in it")
+        return LimitSupport(group.version, "")
+    except OSError as error:
+        return LimitSupport(None, _reason(error))
+    finally:
+        group.close()
+
+
+def own_prefix(cgroups: Cgroups) -> str:
+    """How the names of this process' groups start; no other process, now or later, shares it."""
+    stat = read_text(cgroups.proc / "self" / "stat") or ""
+    started = stat.rpartition(")")[2].split()[19:20]
+    return f"{PREFIX}{_pid_namespace(cgroups)}-{os.getpid()}-{''.join(started)}-"
+
+
+def remove_stale(cgroups: Cgroups) -> list[str]:
+    """Remove groups whose maker died without doing it, with all that still runs in them."""
+    namespace, removed = _pid_namespace(cgroups), []
+    try:
+        version, parents = _parents(cgroups)
+    except OSError:
+        return []
+    for first in list(parents[0].glob(f"{PREFIX}{namespace}-*")):
+        pid, _, rest = first.name.removeprefix(f"{PREFIX}{namespace}-").partition("-")
+        stat = read_text(cgroups.proc / pid / "stat") or ""
+        if stat.rpartition(")")[2].split()[19:20] != [rest.partition("-")[0]]:
+            LimitedGroup(version, tuple(parent / first.name for parent in parents)).close()
+            removed.append(first.name)
+    return removed
+
+
+def _parents(cgroups: Cgroups) -> tuple[int, list[Path]]:
+    """Version, and the folders to make a group in: memory first, then pids where that is apart.
+
+    Raises:
+        OSError: there is none.
+    """
+    version, chain = cgroups.chain("memory")
+    if not chain:
+        raise OSError("no memory controller is mounted under /sys/fs/cgroup")
+    if version == 1:
+        pids_version, pids_chain = cgroups.chain("pids")
+        return 1, [chain[0], *(pids_chain[:1] if pids_version == 1 else [])]
+    for group in chain:
+        if "memory" in (read_text(group / "cgroup.subtree_control") or "").split():
+            return 2, [group]
+        if not (group / "cgroup.events").exists() and (group / "cgroup.controllers").exists():
+            # Only the true root has no events; only there may groups and processes lie together.
+            (group / "cgroup.subtree_control").write_text("+memory +pids")
+            return 2, [group]
+        bound = [name for name in ("memory.max", "memory.high") if read_limit(group / name)]
+        if bound or not (read_text(group / "cpu.max") or "max").startswith("max"):
+            raise OSError(f"{group} is limited itself and hands no memory controller down")
+    raise OSError(f"{chain[-1]} hands no memory controller down (cgroup.subtree_control)")
+
+
+def _pid_namespace(cgroups: Cgroups) -> str:
+    try:
+        return os.readlink(cgroups.proc / "self" / "ns" / "pid").strip("pid:[]")
+    except OSError:
+        return "0"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+
+
+def _with_inner(folder: Path) -> Iterator[Path]:
+    """The group and those that its own processes made inside it, innermost first."""
+    for inner, _, _ in os.walk(folder, topdown=False):
+        yield Path(inner)
+
+
+def _remove(folder: Path) -> bool:
+    deadline = time.monotonic() + _PATIENCE
+    while folder.exists():
+        try:
+            for inner in _with_inner(folder):
+                inner.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+    return True

@@ -1,0 +1,258 @@
+"""The process that runs one notebook, on nbconvert: the only importer of nbconvert and nbclient.
+
+Started by the worker, through ``start_engine``, with the job on its standard input; it writes
+events to the descriptor that it is told. It holds no limits: whatever happens to it or to its
+kernel, the worker outlives it. It interrupts what runs too long, so that the kernel can say where
+it stood; a kernel that doesn't listen is the worker's to kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.util import run_sync
+from nbconvert.preprocessors.execute import ExecutePreprocessor
+
+from ..core.errors import InvalidInput
+from .events import (
+    Broken,
+    CellEnded,
+    CellStarted,
+    Event,
+    Finished,
+    Job,
+    KernelDied,
+    KernelReady,
+    KernelStarting,
+    Planned,
+    Refused,
+    from_line,
+    to_line,
+)
+from .model import CellError, CellStatus
+from .notebooks import cell_limits, planned_cells, read_notebook
+from .tracebacks import failing_line, first_line, line_text, plain
+from .tree import die_with_parent
+
+GRACE = 1.0
+"""Seconds that an interrupted cell has for its last words."""
+_START_TIMEOUT = 60
+"""Seconds until a kernel must answer, as in nbclient."""
+_OUTPUTS = 10 * 1024**2
+"""Characters of output kept for a cell: nothing is reported of it, so more is not needed."""
+_LONGEST = 2000
+"""Characters of an error message that are reported."""
+
+
+class _Over(Exception):
+    """The cell or the notebook ran too long."""
+
+
+class Engine(ExecutePreprocessor):
+    """ExecutePreprocessor that tells what it does, and interrupts for good."""
+
+    def __init__(
+        self, job: Job, running: frozenset[int], limits: dict[int, float | None], emit: Any
+    ) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            timeout=None,
+            kernel_name=job.kernel or "",
+            startup_timeout=_START_TIMEOUT,
+            record_timing=False,
+            store_widget_state=False,
+        )
+        self._job, self._running, self._limits, self._emit = job, running, limits, emit
+        self._deadline: float | None = None
+        self._process: Any = None
+        self.was_ready = False
+        self._interrupted = False
+        self._reply: dict[str, Any] | None = None
+        self._outputs = 0
+        self.on_notebook_start = self._on_ready
+        self.on_cell_execute = self._on_execute
+        self.on_cell_error = self._on_error
+
+    async def async_start_new_kernel(self, **kwargs: Any) -> None:
+        now = time.monotonic()
+        self._emit(KernelStarting(now))
+        if self._job.limits.time is not None:
+            self._deadline = now + self._job.limits.time
+        await super().async_start_new_kernel(preexec_fn=self._enter, **kwargs)
+        self._process = getattr(getattr(self.km, "provisioner", None), "process", None)
+
+    start_new_kernel = run_sync(async_start_new_kernel)
+
+    def _enter(self) -> None:
+        """In the child, before it becomes the kernel: everything that it starts inherits this."""
+        for entrance in self._job.entrances:
+            descriptor = os.open(entrance, os.O_WRONLY)
+            os.write(descriptor, b"0")
+            os.close(descriptor)
+        die_with_parent()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # If the machine itself runs out of memory, this is the process to give up.
+        with contextlib.suppress(OSError):
+            descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+            os.write(descriptor, b"500")
+            os.close(descriptor)
+
+    def _on_ready(self, **_: Any) -> None:
+        self.was_ready = True
+        self._emit(KernelReady(time.monotonic(), getattr(self._process, "pid", None)))
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the kernel's process; ``None`` while it lives, or where it isn't ours to know."""
+        code: int | None = self._process.poll() if self._process is not None else None
+        return code
+
+    def preprocess_cell(self, cell: Any, resources: Any, index: int) -> Any:
+        self._reply, self._interrupted, self._outputs = None, False, 0
+        self._timer: asyncio.TimerHandle | None = None
+        cell["execution_count"] = None
+        failure: CellExecutionError | None = None
+        try:
+            super().preprocess_cell(cell, resources, index)  # type: ignore[no-untyped-call]
+        except CellExecutionError as error:
+            failure = error
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+        if index in self._running:
+            self._tell(cell, index, cell.get("execution_count"), failure)
+            if index == max(self._running):
+                self._emit(Finished(time.monotonic()))
+        return cell, self.resources
+
+    def _tell(
+        self, cell: Any, index: int, count: int | None, failure: CellExecutionError | None
+    ) -> None:
+        error = _cell_error(cell, count, self._reply) if self._reply else None
+        if self._interrupted:
+            status = CellStatus.TIMED_OUT
+        elif failure is not None:
+            status = CellStatus.ERROR
+            error = error or CellError(failure.ename, failure.evalue, None, first_line(cell.source))
+        else:
+            status = CellStatus.EXPECTED_ERROR if error else CellStatus.OK
+        cell.outputs = []
+        self._emit(CellEnded(index, time.monotonic(), status, error))
+        if failure is not None:
+            raise failure
+        if self._interrupted:
+            raise _Over
+
+    def _on_execute(self, cell: Any, cell_index: int) -> None:
+        now = time.monotonic()
+        limit, whole = self._limits.get(cell_index), False
+        until = None if limit is None else now + limit
+        if self._deadline is not None and (until is None or self._deadline < until):
+            limit, until, whole = self._job.limits.time, self._deadline, True
+        if until is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, until - now), self._interrupt)
+        kill = None if until is None else until + GRACE
+        self._emit(CellStarted(cell_index, now, kill, limit, whole))
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        if self.km is not None:
+            interrupting: Any = self.km.interrupt_kernel()
+            self._interrupting = asyncio.ensure_future(interrupting)
+
+    def _on_error(self, execute_reply: dict[str, Any], **_: Any) -> None:
+        self._reply = execute_reply["content"]
+
+    def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
+        """Keep no more of the outputs than a floor: a cell may print for ever."""
+        if msg["msg_type"] != "error":
+            self._outputs += sum(map(len, map(str, msg["content"].values())))
+            if self._outputs > _OUTPUTS:
+                return None
+        return super().output(outs, msg, display_id, cell_index)
+
+
+def _cell_error(cell: Any, count: int | None, reply: dict[str, Any]) -> CellError:
+    traceback = "\n".join(reply.get("traceback") or [])
+    line = failing_line(traceback, count)
+    return CellError(
+        name=str(reply.get("ename") or "error"),
+        value=plain(str(reply.get("evalue") or ""))[:_LONGEST],
+        line=line,
+        source=line_text(cell.source, line) or first_line(cell.source),
+    )
+
+
+def run(job: Job, emit: Any) -> None:
+    """Run the notebook of ``job`` and tell ``emit`` what happens. Raises nothing foreseen."""
+    try:
+        notebook = read_notebook(job.path)
+        limits = cell_limits(notebook, job.limits.cell_time)
+        _require_kernel(job.kernel or _kernel_name(notebook))
+    except InvalidInput as error:
+        emit(Refused(error.message, error.hint))
+        return
+    cells = planned_cells(notebook)
+    emit(Planned(cells))
+    if not any(cell.runs for cell in cells):
+        emit(Finished(time.monotonic()))
+        return
+    engine = Engine(job, frozenset(cell.index for cell in cells if cell.runs), limits, emit)
+    folder = str(Path(job.path).resolve().parent)
+    try:
+        engine.preprocess(notebook, {"metadata": {"path": folder}})
+    except (_Over, CellExecutionError):
+        return
+    except DeadKernelError:
+        emit(KernelDied(time.monotonic(), engine.exit_code, "it died"))
+    except (RuntimeError, TimeoutError) as error:
+        if engine.was_ready:
+            raise
+        emit(KernelDied(time.monotonic(), engine.exit_code, str(error)))
+    except OSError as error:
+        if engine.was_ready:
+            raise
+        emit(Refused(f"its kernel can't be started: {error}", "Install the kernel again."))
+
+
+def _kernel_name(notebook: Any) -> str:
+    kernelspec = notebook.metadata.get("kernelspec") or {}
+    return str(kernelspec.get("name") or "python3")
+
+
+def _require_kernel(name: str) -> None:
+    """Raises InvalidInput: no kernel of this name is installed; the hint lists those that are."""
+    specs = KernelSpecManager()
+    try:
+        specs.get_kernel_spec(name)
+    except NoSuchKernel:
+        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
+        raise InvalidInput(
+            "validation.kernel",
+            f"kernel {name!r} is not installed",
+            hint=f"Install it, or give --kernel. Installed here: {known}.",
+        ) from None
+
+
+def main() -> None:
+    """Run the job on standard input."""
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+
+    def emit(event: Event) -> None:
+        os.write(descriptor, to_line(event))
+
+    try:
+        run(from_line(sys.stdin.buffer.readline()), emit)
+    except Exception as error:
+        emit(Broken(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"))
+        raise

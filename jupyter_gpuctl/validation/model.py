@@ -1,0 +1,237 @@
+"""Limits, verdicts, results: frozen values and small pure rules. No I/O, no clock, no Jupyter.
+
+These classes are also the report: a field here is a field of the JSON. What was not measured is
+``None``, never 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ..core.quantities import format_bytes
+
+SCHEMA = "gpuctl.validation/1"
+"""Of the JSON report. The number rises when a reader of the old one would be misled."""
+
+_DOCUMENTED = {"use_attribute_docstrings": True}
+
+
+class Verdict(StrEnum):
+    """How it went with one notebook."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    """A cell raised an error that no tag allows."""
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    KERNEL_DIED = "kernel-died"
+    """By its own hand or another's, but not for memory that we limited."""
+    INVALID = "invalid"
+    """It can't be run as it is: not a notebook, or its kernel is not installed."""
+    SKIPPED = "skipped"
+    """It holds nothing to run, or the validation was interrupted."""
+
+
+class CellStatus(StrEnum):
+    """How it went with one code cell."""
+
+    OK = "ok"
+    ERROR = "error"
+    EXPECTED_ERROR = "expected-error"
+    """It raised, and its tag ``raises-exception`` says so."""
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    KERNEL_DIED = "kernel-died"
+    INTERRUPTED = "interrupted"
+    SKIPPED = "skipped"
+    """Empty, or tagged ``skip-execution``."""
+    NOT_RUN = "not-run"
+    """An earlier cell ended the run."""
+
+
+class Tier(StrEnum):
+    """What holds the limits, strongest first."""
+
+    CGROUP_V2 = "cgroup v2"
+    CGROUP_V1 = "cgroup v1"
+    WATCHER = "watcher"
+    """No help from the kernel: the tree is measured many times a second, and killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one notebook may use. ``None``: no limit."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    time: float | None = None
+    """Seconds for the notebook, from the start of its kernel."""
+    cell_time: float | None = None
+    """Seconds for each cell; ``metadata.execution.timeout`` of notebook or cell goes before."""
+    memory: int | None = None
+    """Bytes for the kernel and all that it starts; page cache that can be dropped left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """What a cell raised, or where it stood when it was ended."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    name: str
+    """The class of the exception; for what is none, the verdict's own word."""
+    value: str
+    """Its message, at most 2,000 characters."""
+    line: int | None
+    """In the cell, from 1; ``None`` where it isn't known."""
+    source: str | None
+    """The text of that line; of the cell's first line of code where ``line`` isn't known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """One code cell."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    index: int
+    """Position among all cells of the notebook, from 0. (People are told it from 1.)"""
+    id: str | None
+    status: CellStatus
+    duration: float | None
+    """Seconds."""
+    cpu_seconds: float | None
+    """Of the kernel and all that it started, in hundredths."""
+    peak_memory: int | None
+    """Bytes, as for the notebook."""
+    error: CellError | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """A process of the notebook, and what it held."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    pid: int
+    name: str
+    memory: int
+    """Bytes; pages shared by several divided among them."""
+    kernel: bool
+    """Whether it is the kernel itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookResult:
+    """One notebook and its verdict."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    path: str
+    verdict: Verdict
+    reason: str
+    """One sentence; empty for ``passed``."""
+    hint: str
+    """What would help; may be empty."""
+    duration: float | None
+    """Seconds from the start of the kernel to the end of the last cell."""
+    cpu_seconds: float | None
+    """Of the kernel and all that it started."""
+    peak_memory: int | None
+    """Bytes that the kernel and all that it started held at once, page cache left out."""
+    enforced_by: Tier | None
+    """What held the limits; ``None`` where nothing was started."""
+    started: str
+    """``cold``: its kernel was started for it alone, from nothing."""
+    cell: int | None
+    """Index of the cell that decided the verdict."""
+    error: CellError | None
+    """Of that cell."""
+    processes: tuple[ProcessMemory, ...]
+    """Who held the memory shortly before it ran out, the largest first."""
+    cells: tuple[CellResult, ...]
+    """All code cells, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One run of the validator: the JSON report, ``schema`` first."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    schema: str
+    started_at: datetime
+    duration: float
+    """Seconds."""
+    limits: Limits
+    interrupted: bool
+    notebooks: tuple[NotebookResult, ...]
+
+
+def unrun(path: str, verdict: Verdict, reason: str, hint: str = "") -> NotebookResult:
+    """The result of a notebook that was never started."""
+    return NotebookResult(
+        path, verdict, reason, hint, None, None, None, None, "cold", None, None, (), ()
+    )
+
+
+def exit_status(validation: Validation) -> int:
+    """0: every notebook passed or holds nothing to run; 130: interrupted; 1: anything else."""
+    if validation.interrupted:
+        return 130
+    good = (Verdict.PASSED, Verdict.SKIPPED)
+    return 0 if all(notebook.verdict in good for notebook in validation.notebooks) else 1
+
+
+def summary(notebooks: Iterable[NotebookResult]) -> str:
+    """``36 passed, 1 failed, 1 out of memory · peak 1.4 GiB (19-images.ipynb)``."""
+    notebooks = tuple(notebooks)
+    counts = Counter(notebook.verdict for notebook in notebooks)
+    told = [f"{counts[verdict]} {words(verdict)}" for verdict in Verdict if counts[verdict]]
+    line = ", ".join(told) or "nothing to validate"
+    measured = [notebook for notebook in notebooks if notebook.peak_memory is not None]
+    if measured:
+        largest = max(measured, key=lambda notebook: notebook.peak_memory or 0)
+        line += f" · peak {format_bytes(largest.peak_memory)} ({largest.path})"
+    return line
+
+
+def words(verdict: Verdict) -> str:
+    """The verdict as people read it: ``out of memory``."""
+    return verdict.value.replace("-", " ")
+
+
+class PeakMeter:
+    """The most memory at once, from readings some ten milliseconds apart.
+
+    Memory that came and went between two readings is found from the kernel's own watermark, where
+    there is one. That counts page cache too, so the larger cache of the two readings is taken off.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        """Bytes, since the beginning."""
+        self.since_mark = 0
+        """Bytes, since the last :meth:`mark`."""
+        self._cache = 0
+        self._highest = 0
+        self._used = 0
+
+    def add(
+        self, used: int, cache: int = 0, watermark: int | None = None, *, fresh: bool = False
+    ) -> None:
+        """One reading in bytes; ``fresh``: the watermark is that of the time since the last."""
+        peak = used
+        if watermark is not None and (fresh or watermark > self._highest):
+            peak = max(used, watermark - max(cache, self._cache))
+            self._highest = max(self._highest, watermark)
+        self._cache, self._used = cache, used
+        self.total, self.since_mark = max(self.total, peak), max(self.since_mark, peak)
+
+    def mark(self) -> None:
+        """A cell begins here."""
+        self.since_mark = self._used

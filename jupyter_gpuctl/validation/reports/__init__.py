@@ -1,0 +1,1 @@
+"""Reports of a validation, one module a format; ``json`` is the source of all others."""
