@@ -222,6 +222,19 @@ def test_a_parent_that_refuses_everything_does_not_hide_its_instances(
     assert pids(instances[0][1]) == [100]
 
 
+def test_a_split_gpu_is_not_asked_what_it_can_not_tell(
+    machine: FakeMachine, probe: NvmlProbe
+) -> None:
+    machine.show(mig_seven().with_gpu(0, memory=None))
+    probe.open()
+    (parent, whole), *instances = read_all(probe)
+    assert machine.log.counts()["nvmlDeviceGetUtilizationRates"] == 0
+    assert not parent.unified_memory
+    assert (parent.memory_total, whole.memory_used) == (None, None)
+    assert whole.status is DeviceStatus.OK
+    assert all(reading.memory_used for _, reading in instances)
+
+
 # Memory that isn't the GPU's own.
 
 
@@ -292,6 +305,16 @@ def test_what_was_refused_is_asked_again_only_after_the_next_listing(
     machine.show(h200s(1))
     (device,) = probe.devices()
     assert probe.read(device).power == 640
+
+
+def test_a_new_power_limit_is_seen_with_the_next_listing(
+    machine: FakeMachine, probe: NvmlProbe
+) -> None:
+    machine.show(h200s(1))
+    probe.open()
+    assert [reading.power_limit for _, reading in read_all(probe)] == [700]
+    machine.show(h200s(1).with_gpu(0, power_limit=500_000))
+    assert [reading.power_limit for _, reading in read_all(probe)] == [500]
 
 
 def test_graphics_processes_are_told_where_compute_ones_are_withheld(
@@ -472,21 +495,25 @@ def test_a_driver_without_a_gpu_counts_as_missing(machine: FakeMachine, probe: N
     assert list(probe.devices()) == []
 
 
+@pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("code", [DRIVER_NOT_LOADED, LIB_RM_VERSION_MISMATCH, 1])
 def test_a_driver_that_is_reloaded_is_opened_again(
-    machine: FakeMachine, probe: NvmlProbe, code: int
+    machine: FakeMachine, probe: NvmlProbe, code: int, counted: bool
 ) -> None:
     machine.show(h200s(2))
     probe.open()
     listed = probe.devices()
-    machine.show(h200s(2).with_faults(Fault("nvmlDevice*", code), Fault("nvmlInit*", code)))
+    # Some drivers still count their devices while they come down.
+    away = ("nvmlDeviceGetHandle*", "nvmlDeviceGetMemory*") if counted else ("nvmlDevice*",)
+    faults = [Fault(function, code) for function in (*away, "nvmlInit*")]
+    machine.show(h200s(2).with_faults(*faults))
     for device in listed:
         reading = probe.read(device)
         assert reading.status is DeviceStatus.ERROR
         assert reading.problem
-    with pytest.raises(Unavailable) as away:
+    with pytest.raises(Unavailable) as told:
         probe.devices()
-    assert away.value.hint
+    assert told.value.hint
     assert probe.open().status is not DriverStatus.OK
     machine.show(h200s(2))
     assert probe.open().status is DriverStatus.OK

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from .driver import FakeMachine, NoCompiler, build, load
+from .scenario import Scenario
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +25,23 @@ def fake_driver(fake_library: Path) -> Path:
     """The library, loaded into this process, where the real pynvml finds it."""
     import pynvml
 
-    assert pynvml.nvmlLib is None, "pynvml has already loaded another driver library"
-    load(fake_library)
+    library = load(fake_library)
+    if pynvml.nvmlLib is not None:
+        # A test before this one met the machine's own driver, which pynvml holds on to.
+        pynvml.nvmlLib = library
+        pynvml._nvmlGetFunctionPointer_cache.clear()
     return fake_library
 
 
 @pytest.fixture
-def fake_machine(fake_library: Path, tmp_path: Path) -> FakeMachine:
+def fake_machine(fake_library: Path, tmp_path: Path) -> Iterator[FakeMachine]:
     """A machine for programs that the test starts with ``environment()``."""
     folder = tmp_path / "fake-machine"
     folder.mkdir()
-    return FakeMachine(fake_library, folder)
+    machine = FakeMachine(fake_library, folder)
+    yield machine
+    # Calls that still hang come back, whatever the test has forgotten.
+    machine.show(Scenario())
 
 
 @pytest.fixture
@@ -47,6 +54,7 @@ def machine(
     for name, value in fake_machine.variables.items():
         monkeypatch.setenv(name, value)
     yield fake_machine
+    fake_machine.show(Scenario())
     # What a test has left open would hold the next one to this scenario.
     while True:
         try:
