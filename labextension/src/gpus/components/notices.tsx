@@ -1,0 +1,125 @@
+/** States that explain themselves: what is wrong, and what to do. */
+
+import * as React from 'react';
+
+import type { Words } from '../../format';
+import type { IGpuState } from '../model';
+import { staleness } from '../sentences';
+
+interface INoticeProps {
+  readonly kind: 'info' | 'warning' | 'error';
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export function Notice(
+  props: React.PropsWithChildren<INoticeProps>
+): React.JSX.Element {
+  return (
+    <div className="gpuctl-Notice" data-kind={props.kind}>
+      <span className="gpuctl-Notice-mark" aria-hidden="true">
+        {props.kind === 'info' ? 'i' : '!'}
+      </span>
+      <div>
+        <p>
+          {props.message}{' '}
+          {props.hint && (
+            <span className="gpuctl-Notice-hint">{props.hint}</span>
+          )}
+        </p>
+        {props.children}
+      </div>
+    </div>
+  );
+}
+
+export function Notices(props: {
+  words: Words;
+  state: IGpuState;
+  now: () => number;
+  retry: () => void;
+}): React.JSX.Element {
+  const { words, state } = props;
+  if (state.phase === 'refused') {
+    return <Refusal words={words} state={state} />;
+  }
+  return (
+    <>
+      {state.phase === 'away' && <Away {...props} />}
+      <Driver words={words} state={state} />
+      {state.answer?.warnings.map(({ code, message, hint }) => (
+        <Notice key={code} kind="warning" message={message} hint={hint} />
+      ))}
+    </>
+  );
+}
+
+function Refusal(props: { words: Words; state: IGpuState }): React.JSX.Element {
+  const { words } = props;
+  const { problem } = props.state;
+  if (problem?.status === 404) {
+    return (
+      <Notice
+        kind="error"
+        message={words.__(
+          'This Jupyter server knows nothing of jupyter-gpuctl.'
+        )}
+        hint={words.__(
+          'Install jupyter-gpuctl where the server runs, then start the server again. “jupyter server extension list” should name it.'
+        )}
+      />
+    );
+  }
+  return (
+    <Notice
+      kind="error"
+      message={problem?.message ?? ''}
+      hint={problem?.hint ?? ''}
+    />
+  );
+}
+
+/** Counts up by itself, as nothing comes from the server that could make it. */
+function Away(props: {
+  words: Words;
+  state: IGpuState;
+  now: () => number;
+  retry: () => void;
+}): React.JSX.Element {
+  const { words, state, now, retry } = props;
+  const [, tick] = React.useReducer((count: number) => count + 1, 0);
+  React.useEffect(() => {
+    const timer = window.setInterval(tick, 1000);
+    return () => {
+      window.clearInterval(timer);
+    };
+  }, []);
+  return (
+    <Notice
+      kind="warning"
+      message={staleness(state, now(), words)}
+      hint={words.__('It is asked again by itself, less and less often.')}
+    >
+      <button type="button" className="gpuctl-Link" onClick={retry}>
+        {words.__('Ask now')}
+      </button>
+    </Notice>
+  );
+}
+
+function Driver(props: {
+  words: Words;
+  state: IGpuState;
+}): React.JSX.Element | null {
+  const driver = props.state.answer?.driver;
+  if (!driver || driver.status === 'ok' || !driver.message) {
+    return null;
+  }
+  const kind =
+    driver.status === 'simulated' || driver.status === 'missing'
+      ? 'info'
+      : driver.status === 'unresponsive'
+        ? 'warning'
+        : 'error';
+  return <Notice kind={kind} message={driver.message} hint={driver.hint} />;
+}

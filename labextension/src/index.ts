@@ -1,0 +1,3 @@
+import gpus from './gpus/plugin';
+
+export default [...gpus];
