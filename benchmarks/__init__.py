@@ -1,0 +1,1 @@
+"""What jupyter-gpuctl costs, beside its peers: ``python -m benchmarks``."""

@@ -1,0 +1,78 @@
+"""Runs every benchmark in one go, prints the table, and writes it into docs/benchmarks.md.
+
+``python -m benchmarks [--quick] [--only NAME]… [--no-write]``. Exit status: 0 measured, whether or
+not targets were met (the table says which); 2 wrong usage; 3 something could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from . import bundle, lag, polling, sampling, stage, startup, validator
+from .measure import load, machine
+from .peers import Peers, install
+from .report import Figure, text, write
+from .servers import Failed
+
+PAGE = stage.ROOT / "docs/benchmarks.md"
+
+
+def say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def parts(peers: Peers, quick: bool) -> dict[str, Callable[[], Iterator[Figure]]]:
+    """Each benchmark by name, in the order of the table."""
+    seconds, rounds = (5.0, 3) if quick else (30.0, 9)
+    return {
+        "polling": lambda: polling.figures(peers, seconds),
+        "sampling": lambda: sampling.figures(peers, seconds),
+        "startup": lambda: startup.figures(peers, rounds),
+        "bundle": lambda: bundle.figures(peers),
+        "lag": lambda: lag.figures(12.0),
+        "validator": lambda: validator.figures(1 if quick else 3),
+    }
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    names = ("polling", "sampling", "startup", "bundle", "lag", "validator")
+    arguments.add_argument("--only", action="append", choices=names, help="only these parts")
+    arguments.add_argument("--quick", action="store_true", help="short runs: to see that all works")
+    arguments.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md alone")
+    given = arguments.parse_args()
+    say("Setting up the peers in .bench/venv …")
+    peers = install()
+    before, began = load(), time.monotonic()
+    if before > 0.5:
+        say(f"The machine is not idle (load {before:.2f}): the figures will be too high.")
+    figures: list[Figure] = []
+    failed = 0
+    for name, part in parts(peers, given.quick).items():
+        if given.only and name not in given.only:
+            continue
+        say(f"{name} …")
+        try:
+            figures.extend(part())
+        except Failed as problem:
+            failed += 1
+            say(f"{name} could not be measured: {problem}")
+    sys.stdout.write(text(figures) + "\n")
+    whole = not (given.only or given.quick or failed)
+    if whole and not given.no_write:
+        versions = ", ".join(f"{name} {version}" for name, version in peers.versions.items())
+        took = (time.monotonic() - began) / 60
+        circumstances = (
+            f"Measured on {time.strftime('%-d %B %Y')} in {took:.0f} min, "
+            f"load before {before:.2f}, on {machine()}. Peers: {versions}."
+        )
+        write(PAGE, figures, circumstances)
+        say(f"Written to {PAGE.relative_to(stage.ROOT)}.")
+    return 3 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
