@@ -212,8 +212,9 @@ def mig_seven(pids: Iterable[int] = (FIRST_PID, FIRST_PID + 1, FIRST_PID + 2)) -
         )
         for index in range(7)
     )
+    used = sum(instance.memory[2] for instance in instances if instance.memory)
     gpu = replace(h200(), mig=(1, 7), instances=instances, utilization=50, power=300_000)
-    return Scenario((gpu,))
+    return Scenario((replace(gpu, memory=(143_771 * MIB, 600 * MIB, used)),))
 
 
 def unified_memory(*, total_zero: bool = False) -> Scenario:
