@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .config import GpuCtl
 from .core.clock import Clock, SystemClock
+from .gpus.absent import AbsentProbe
 from .gpus.attribution import Attributor
 from .gpus.fallback import FallbackProbe
 from .gpus.kernels import KernelMeter
@@ -19,7 +21,7 @@ from .gpus.sampler import Sampler
 from .gpus.simulated import SimulatedProbe
 from .host.cgroups import Cgroups
 from .host.identity import server_user
-from .host.machine import Machine, disk_use, memory_of_host
+from .host.machine import Machine, disk_use
 from .host.procfs import ProcFs
 
 SIMULATED_IN_PLACE_OF_A_DRIVER = 2
@@ -29,18 +31,24 @@ def probes(
     config: GpuCtl, clock: Clock, local_pids: Callable[[], Sequence[int]], log: logging.Logger
 ) -> list[Probe]:
     """The probes that ``config`` asks for, those of other packages after our own."""
-    nvml = NvmlProbe(pcie_throughput=config.pcie_throughput, host_memory=memory_of_host)
+    real: Probe
+    if sys.platform == "darwin":
+        real = AbsentProbe(
+            "There is no NVIDIA driver for macOS, so no GPU can be shown.",
+            "To try the panel, simulate two: --GpuCtl.simulate_gpus=2",
+        )
+    else:
+        real = NvmlProbe(pcie_throughput=config.pcie_throughput)
     count = config.simulate_gpus
 
     def simulated(devices: int) -> Probe:
         return SimulatedProbe(devices, clock=clock, local_pids=local_pids)
 
+    own: Probe = real
     if count > 0:
         own = simulated(count)
     elif count < 0:
-        own = FallbackProbe(nvml, simulated(SIMULATED_IN_PLACE_OF_A_DRIVER))
-    else:
-        own = nvml
+        own = FallbackProbe(real, simulated(SIMULATED_IN_PLACE_OF_A_DRIVER))
     others, problems = third_party_probes()
     for name, message in problems:
         log.error("gpuctl: the probe %r of another package is left out: %s", name, message)

@@ -1,3 +1,3 @@
 """What every test can use."""
 
-pytest_plugins = ["tests.fake_driver.fixtures"]
+pytest_plugins = ["tests.fake_driver.fixtures", "pytest_jupyter.jupyter_server"]

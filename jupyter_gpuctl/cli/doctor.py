@@ -40,22 +40,22 @@ def doctor(as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([{"name": n, **to_json(check)} for n, check in found], indent=2))
     else:
-        for name, check in found:
-            _print(name, check)
+        _print(found)
     return 1 if any(check.status is CheckStatus.ERROR for _, check in found) else 0
 
 
-def _print(name: str, check: Check) -> None:
+def _print(found: list[tuple[str, Check]]) -> None:
     from rich.console import Console
-    from rich.padding import Padding
+    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    mark, colour = _MARKS[check.status]
-    line = Text.assemble((mark, colour or ""), f" {name:<12}", check.message)
-    console.print(Padding(line, (0, 0)), soft_wrap=False)
-    if check.hint:
-        console.print(Padding(Text(check.hint, "dim"), (0, 0, 0, 15)))
+    table = Table.grid(padding=(0, 1))
+    for name, check in found:
+        mark, colour = _MARKS[check.status]
+        table.add_row(Text(mark, colour or ""), name, Text(check.message))
+        if check.hint:
+            table.add_row("", "", Text(check.hint, "dim"))
+    Console(highlight=False).print(table)
 
 
 def _safely(examine: Callable[[], Iterator[tuple[str, Check]]]) -> list[tuple[str, Check]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -81,6 +82,9 @@ class _Source:
             from ..composition import sampler
 
             self._sampler = sampler(read_settings(), log=logging.getLogger("gpuctl"))
+            # The use of the processor is measured between two samples.
+            self._sampler.sample(())
+            time.sleep(0.25)
         found = self._sampler.sample(())
         answer: dict[str, Any] = to_json(
             GpusAnswer(
@@ -157,49 +161,48 @@ def render(answer: dict[str, Any]) -> Any:
     return Group(*parts)
 
 
-def _table(*columns: tuple[str, str]) -> Any:
+def _table(columns: Mapping[str, str], rows: list[tuple[str, ...]]) -> Any:
+    """A table in which only the text columns give way when the terminal is narrow."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    for name, justify in columns:
-        fixed = name not in ("USED BY", "KERNEL")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for position, (name, justify) in enumerate(columns.items()):
+        width = max(len(name), *(len(row[position]) for row in rows))
         table.add_column(
             name,
             justify=justify,  # type: ignore[arg-type]
             no_wrap=True,
             overflow="ellipsis",
-            min_width=len(name) if fixed else 10,
+            max_width=16 if name == "MODEL" else None,
+            min_width=width if justify == "right" else 3,
         )
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def _devices(devices: list[dict[str, Any]], sample: dict[str, Any]) -> Any:
     readings = {reading["uuid"]: reading for reading in sample["devices"]}
-    table = _table(
-        ("GPU", "left"),
-        ("MODEL", "left"),
-        ("UTIL", "right"),
-        ("MEMORY GiB", "right"),
-        ("TEMP", "right"),
-        ("POWER", "right"),
-        ("USED BY", "left"),
-    )
+    rows: list[tuple[str, ...]] = []
     for device in devices:
         reading = readings[device["uuid"]]
         users = _users(device, reading)
-        table.add_row(
-            ("  " if device["mig_parent"] else "") + _number(device["index"]),
-            short_model(device["name"]),
-            _number(reading["utilization"], " %"),
-            _memory(reading["memory_used"], device["memory_total"]),
-            _number(reading["temperature"], " °C"),
-            _number(reading["power"], " W"),
-            users[0],
-            style="" if reading["status"] == "ok" else "red",
+        rows.append(
+            (
+                (" " if device["mig_parent"] else "") + _number(device["index"]),
+                short_model(device["name"]),
+                _number(reading["utilization"], " %"),
+                _memory(reading["memory_used"], device["memory_total"]),
+                _number(reading["temperature"], " °C"),
+                _number(reading["power"], " W"),
+                users[0],
+            )
         )
-        for user in users[1:]:
-            table.add_row("", "", "", "", "", "", user)
-    return table
+        rows += [("", "", "", "", "", "", user) for user in users[1:]]
+    columns = {"GPU": "left", "MODEL": "left"} | dict.fromkeys(
+        ["UTIL", "MEMORY GiB", "TEMP", "POWER"], "right"
+    )
+    return _table(columns | {"USED BY": "left"}, rows)
 
 
 def _users(device: dict[str, Any], reading: dict[str, Any]) -> list[str]:
@@ -217,28 +220,32 @@ def _users(device: dict[str, Any], reading: dict[str, Any]) -> list[str]:
         memory, before = process["memory"], sums.get(label, 0)
         sums[label] = None if memory is None or before is None else before + memory
     ordered = sorted(sums.items(), key=lambda item: -(item[1] or 0))
-    return [f"{label}  {format_bytes(memory)}" for label, memory in ordered] or ["free"]
+    return [f"{format_bytes(memory):>8}  {label}" for label, memory in ordered] or ["free"]
 
 
 def _label(process: dict[str, Any], me: str) -> str:
     owner = process["owner"]
     if owner is None:
         where = f" in container {process['container']}" if process["container"] else ""
-        return f"unattributed{where} (pid {process['pid']})"
+        return f"not known{where}: pid {process['pid']}"
     user = "you" if owner["user"] == me else owner["user"]
     return f"{user}  {owner['notebook']}" if owner["notebook"] else user
 
 
 def _kernels(kernels: list[dict[str, Any]]) -> Any:
-    table = _table(("KERNEL", "left"), ("STATE", "left"), ("MEMORY", "right"), ("CPU", "right"))
-    for kernel in kernels:
-        table.add_row(
-            kernel["notebook"] or f"({kernel['name']}, no notebook)",
-            kernel["state"],
-            format_bytes(kernel["memory"]),
-            _number(kernel["cpu"], " %"),
-        )
-    return table
+    columns = {"KERNEL": "left", "STATE": "left", "MEMORY": "right", "CPU": "right"}
+    return _table(
+        columns,
+        [
+            (
+                kernel["notebook"] or f"({kernel['name']}, no notebook)",
+                kernel["state"],
+                format_bytes(kernel["memory"]),
+                _number(kernel["cpu"], " %"),
+            )
+            for kernel in kernels
+        ],
+    )
 
 
 def _machine(host: dict[str, Any]) -> str:
@@ -260,7 +267,7 @@ def _machine(host: dict[str, Any]) -> str:
 
 def short_model(name: str) -> str:
     """``NVIDIA H200`` is ``H200``: the maker and the product line say little."""
-    for prefix in ("NVIDIA ", "GeForce ", "Tesla ", "Graphics Device "):
+    for prefix in ("NVIDIA ", "GeForce ", "Tesla ", "Simulated "):
         name = name.removeprefix(prefix)
     return name
 

@@ -43,10 +43,3 @@ def disk_use(path: str) -> DiskUse:
     usage = psutil.disk_usage(path)
     return DiskUse(path, used=usage.used, total=usage.used + usage.free, free=usage.free)
 
-
-def memory_of_host() -> tuple[int, int]:
-    """Bytes in all and bytes in use, for devices that share the host's memory."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    return memory.total, memory.total - memory.available

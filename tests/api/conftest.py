@@ -1,0 +1,66 @@
+"""A real Jupyter server in this process, with the extension and two simulated GPUs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPClientError
+
+API = ("gpuctl", "api", "v1")
+
+
+@pytest.fixture
+def gpuctl_settings() -> dict[str, Any]:
+    """Traits of ``GpuCtl``; a test module or class overrides this."""
+    return {"simulate_gpus": 2, "sample_interval": 0.1}
+
+
+@pytest.fixture
+def jp_server_config(jp_server_config, gpuctl_settings):
+    return {
+        "ServerApp": {"jpserver_extensions": {"jupyter_gpuctl": True}},
+        "GpuCtl": gpuctl_settings,
+    }
+
+
+class Api:
+    """The REST interface as a client meets it."""
+
+    def __init__(self, fetch) -> None:
+        self._fetch = fetch
+
+    async def get(self, path: str, **options: Any) -> Any:
+        answer = await self._fetch(*API, path, **options)
+        return json.loads(answer.body)
+
+    async def refused(self, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        """Status and body of a call that must fail."""
+        with pytest.raises(HTTPClientError) as refused:
+            await self._fetch(*API, path, **options)
+        return refused.value.code, json.loads(refused.value.response.body)
+
+    async def gpus_when(self, condition, **params: Any) -> dict[str, Any]:
+        """``GET gpus`` again and again until ``condition(answer)``."""
+        for _ in range(300):
+            answer = await self.get("gpus", params=params)
+            if condition(answer):
+                return answer
+            await asyncio.sleep(0.05)
+        pytest.fail(f"never so: {answer}")
+
+
+@pytest.fixture
+def api(jp_serverapp, jp_fetch):
+    return Api(jp_fetch)
+
+
+@pytest.fixture
+def started(jp_serverapp, jp_asyncio_loop):
+    """Starts extensions as a server does once its loop runs, and stops them at the end."""
+    manager = jp_serverapp.extension_manager
+    jp_asyncio_loop.run_until_complete(manager.start_all_extensions())
+    yield jp_serverapp
+    jp_asyncio_loop.run_until_complete(manager.stop_all_extensions())
