@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,15 @@ def _timeout(metadata: Any, otherwise: float | None, whose: str) -> float | None
     value = execution["timeout"]
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+    try:
+        # Text too: nbformat's schema allows nothing else in a cell's metadata.execution.
+        seconds = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = float("nan")
+    if math.isnan(seconds):
         reason = f"metadata.execution.timeout={value!r} of {whose} is not a number"
         raise _invalid(reason, "Write seconds, such as 120.")
-    return float(value) if 0 < value < float("inf") else None
+    return seconds if 0 < seconds < math.inf else None
 
 
 def _invalid(reason: str, hint: str) -> InvalidInput:
