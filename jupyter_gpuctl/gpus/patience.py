@@ -70,6 +70,13 @@ class PatientCaller:
         self.cpu_seconds = 0.0
         """Processor time of all calls that have come back."""
 
+    def hanging(self, source: Hashable) -> bool:
+        """Whether a call whose key is ``(source, …)`` has not come back yet."""
+        return any(
+            isinstance(key, tuple) and key[0] == source and not shift.finished.is_set()
+            for key, shift in self._stuck.items()
+        )
+
     def call(self, jobs: Iterable[tuple[Hashable, Callable[[], Any]]]) -> dict[Hashable, Any]:
         """Results by key: what the call returned, the exception it raised, or :class:`Overdue`."""
         results: dict[Hashable, Any] = {}

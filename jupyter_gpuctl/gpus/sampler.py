@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..core.clock import Clock
@@ -49,17 +50,18 @@ class _Source:
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
-        self.driver: Driver | None = None
+        self.opened: Driver | None = None
+        """What ``open`` said, where it said that devices can be asked for."""
+        self.trouble: Driver | None = None
+        """What stands against it now."""
         self.devices: tuple[Device, ...] = ()
         self.next_open = 0.0
         self.next_devices = 0.0
 
     @property
-    def usable(self) -> bool:
-        return self.driver is not None and self.driver.status in (
-            DriverStatus.OK,
-            DriverStatus.SIMULATED,
-        )
+    def driver(self) -> Driver:
+        """The state to show."""
+        return self.trouble or self.opened or Driver(DriverStatus.UNRESPONSIVE, self.probe.name)
 
 
 class Sampler:
@@ -114,34 +116,52 @@ class Sampler:
 
     def close(self) -> None:
         """Give the drivers back, as far as they answer."""
-        self._caller.call([((s.probe.name, "close"), s.probe.close) for s in self._sources])
+        self._caller.call([((id(s), "close"), s.probe.close) for s in self._sources])
 
     def _refresh(self, now: float) -> None:
         """Open probes, list devices and ask about the disk, each when its time has come."""
         for source in self._sources:
-            if not source.usable and now >= source.next_open:
-                source.next_open = now + REOPEN_EVERY
-                source.next_devices = now
-                source.driver = self._driver_of(source, self._ask(source, "open"))
-            if source.usable and now >= source.next_devices:
-                source.next_devices = now + DEVICES_EVERY
-                answer = self._ask(source, "devices")
-                if isinstance(answer, Overdue | Exception):
-                    source.driver = self._driver_of(source, answer)
-                    source.next_open = now if isinstance(answer, Unavailable) else source.next_open
-                else:
-                    source.devices = tuple(answer)
+            if source.opened is None and now >= source.next_open:
+                self._open(source, now)
+            if source.opened is not None and now >= source.next_devices:
+                self._list_devices(source, now)
         if now >= self._next_home:
             self._next_home = now + DISK_EVERY
             answer = self._caller.call([("home", self._ask_home)])["home"]
             # A network disk that is away: its last figures would only mislead.
             self._home = answer if isinstance(answer, DiskUse) else None
 
+    def _open(self, source: _Source, now: float) -> None:
+        if self._caller.hanging(id(source)):
+            return  # A driver is not to be closed and opened under a call that is still in it.
+        answer = self._ask(source, "open")
+        # What is overdue is "asked" at each tick: that costs nothing until it has come back.
+        source.next_open = now if isinstance(answer, Overdue) else now + REOPEN_EVERY
+        source.next_devices = now
+        if isinstance(answer, Driver) and answer.status in (
+            DriverStatus.OK,
+            DriverStatus.SIMULATED,
+        ):
+            source.opened, source.trouble = answer, None
+        else:
+            source.trouble = self._trouble(source, answer)
+
+    def _list_devices(self, source: _Source, now: float) -> None:
+        answer = self._ask(source, "devices")
+        source.next_devices = now if isinstance(answer, Overdue) else now + DEVICES_EVERY
+        if isinstance(answer, Overdue | Exception):
+            source.trouble = self._trouble(source, answer)
+            if isinstance(answer, Unavailable):
+                source.opened, source.next_open = None, now
+        else:
+            source.devices, source.trouble = tuple(answer), None
+
     def _ask(self, source: _Source, what: str) -> Any:
-        key = (source.probe.name, what)
+        key = (id(source), what)
         return self._caller.call([(key, getattr(source.probe, what))])[key]
 
-    def _driver_of(self, source: _Source, answer: Any) -> Driver:
+    @staticmethod
+    def _trouble(source: _Source, answer: Any) -> Driver:
         """``answer`` of a probe as the driver's state, whatever came back."""
         if isinstance(answer, Driver):
             return answer
@@ -164,16 +184,16 @@ class Sampler:
 
     def _read_devices(self) -> dict[str, RawReading]:
         jobs = [
-            (device.uuid, _reader(source.probe, device))
+            ((id(source), device.uuid), partial(source.probe.read, device))
             for source in self._sources
-            if source.usable
+            if source.opened is not None
             for device in source.devices
         ]
         answers = self._caller.call(jobs)
         readings = {}
         for source in self._sources:
             for device in source.devices:
-                answer = answers.get(device.uuid)
+                answer = answers.get((id(source), device.uuid))
                 readings[device.uuid] = (
                     answer if isinstance(answer, RawReading) else _unread(device, answer, source)
                 )
@@ -202,9 +222,8 @@ class Sampler:
 
     def _driver(self) -> Driver:
         """The state to show: of the first probe that works, else of the first."""
-        drivers = [source.driver for source in self._sources if source.driver is not None]
-        working = [source.driver for source in self._sources if source.usable and source.devices]
-        return next((driver for driver in working if driver is not None), drivers[0])
+        working = (s for s in self._sources if s.devices and s.trouble is None)
+        return next(working, self._sources[0]).driver
 
     def _notices(self) -> list[Notice]:
         home = self._home
@@ -220,18 +239,11 @@ class Sampler:
         ]
 
 
-def _reader(probe: Probe, device: Device) -> Callable[[], RawReading]:
-    return lambda: probe.read(device)
-
-
 def _unread(device: Device, answer: Any, source: _Source) -> RawReading:
     """The reading of a device that gave none."""
     blank = RawReading(uuid=device.uuid, processes=None)
     if isinstance(answer, Overdue):
         problem = f"The driver has not answered for this GPU for {answer.seconds:.0f} s."
         return replace(blank, status=DeviceStatus.UNRESPONSIVE, problem=problem)
-    if answer is None:
-        problem = source.driver.message if source.driver else "The driver was not asked."
-    else:
-        problem = f"It can't be read: {answer!r}"
+    problem = source.driver.message if answer is None else f"It can't be read: {answer!r}"
     return replace(blank, status=DeviceStatus.ERROR, problem=problem)
