@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ def test_ten_minutes_are_kept_whole_and_an_hour_thinned():
     times = [(s.time - START).total_seconds() for s in history.since(0)]
     assert times[-600:] == list(range(4400, 5000))
     older = times[:-600]
-    assert {b - a for a, b in zip(older, older[1:], strict=False)} == {10}
+    assert {b - a for a, b in pairwise(older)} == {10}
     assert 3580 <= times[-1] - times[0] <= 3600
 
 
