@@ -197,9 +197,14 @@ def undroppable(group: Path, version: int) -> int | None:
 
 
 def page_cache(stat: dict[str, int], version: int) -> int:
-    """Bytes of file pages in ``memory.stat`` that can be dropped (shared memory can't be)."""
-    prefix = "" if version == 2 else "total_"
-    return stat.get(prefix + "active_file", 0) + stat.get(prefix + "inactive_file", 0)
+    """Bytes of file pages in ``memory.stat``, which can be dropped; shared memory can't be.
+
+    Not the sum of active_file and inactive_file: pages just read are for a while on neither
+    list, tens of megabytes of them where the file system reads in large folios.
+    """
+    if version == 2:
+        return max(0, stat.get("file", 0) - stat.get("shmem", 0))
+    return max(0, stat.get("total_cache", 0) - stat.get("total_shmem", 0))
 
 
 def read_text(path: Path) -> str | None:

@@ -1,9 +1,9 @@
 """The process that runs one notebook, on nbconvert: the only importer of nbconvert and nbclient.
 
-Started by the worker, through ``start_engine``, with the job on its standard input; it writes
-events to the descriptor that it is told. It holds no limits: whatever happens to it or to its
-kernel, the worker outlives it. It interrupts what runs too long, so that the kernel can say where
-it stood; a kernel that doesn't listen is the worker's to kill.
+Started by the worker, through ``start_engine``, with the job on its standard input, then a line for
+each cell that may start; it writes events to the descriptor that it is told. It holds no limits:
+whatever happens to it or to its kernel, the worker outlives it. It interrupts what runs too long,
+so that the kernel can say where it stood; a kernel that doesn't listen is the worker's to kill.
 """
 
 from __future__ import annotations
@@ -162,6 +162,8 @@ class Engine(ExecutePreprocessor):
             self._timer = loop.call_later(max(0.0, until - now), self._interrupt)
         kill = None if until is None else until + GRACE
         self._emit(CellStarted(cell_index, now, kill, limit, whole))
+        # The worker measures before the cell runs: what follows is this cell's, not the last one's.
+        sys.stdin.buffer.readline()
 
     def _interrupt(self) -> None:
         self._interrupted = True
@@ -183,7 +185,7 @@ class Engine(ExecutePreprocessor):
 
 def _cell_error(cell: Any, count: int | None, reply: dict[str, Any]) -> CellError:
     traceback = "\n".join(reply.get("traceback") or [])
-    line = failing_line(traceback, count)
+    line = failing_line(traceback, count, cell.source)
     return CellError(
         name=str(reply.get("ename") or "error"),
         value=plain(str(reply.get("evalue") or ""))[:_LONGEST],

@@ -42,7 +42,7 @@ def find_notebooks(paths: Sequence[str]) -> list[Found]:
         if not some:
             raise InvalidInput(
                 "validate.nothing",
-                f"{path!r} holds no notebook.",
+                f"{path!r} {'holds' if os.path.isdir(path) else 'matches'} no notebook.",
                 hint="Files that git ignores are left out; name them to have them run.",
                 detail={"path": path},
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _FRAMES = (
@@ -17,17 +18,22 @@ def plain(text: str) -> str:
     return _ANSI.sub("", text)
 
 
-def failing_line(traceback: str, execution_count: int | None) -> int | None:
+def failing_line(traceback: str, execution_count: int | None, source: str) -> int | None:
     """The innermost line, from 1, that lies in the cell run as ``In[execution_count]``.
 
+    IPython takes empty lines off the top of a cell and then counts; here they are counted too.
     ``None`` where the traceback doesn't tell, as with most kernels other than IPython's.
     """
     text = plain(traceback)
     for frame in _FRAMES:
         lines = [int(line) for count, line in frame.findall(text) if int(count) == execution_count]
         if lines:
-            return lines[-1]
+            return lines[-1] + len(list(takewhile(_is_blank, source.splitlines())))
     return None
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip()
 
 
 def line_text(source: str, line: int | None) -> str | None:

@@ -21,6 +21,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from .accounts import Accounts
 from .events import (
     Broken,
     CellEnded,
@@ -37,9 +38,9 @@ from .events import (
     to_line,
     with_measures,
 )
-from .limits import Guard, Reading, census, guard_for
-from .model import CellStatus, PeakMeter, ProcessMemory
-from .tree import Tree, adopt_orphans, die_with_parent, read_process, resident
+from .limits import Guard, Reading, guard_for
+from .model import CellStatus
+from .tree import Tree, adopt_orphans, die_with_parent, resident
 
 _TICK, _SHORT_TICK = 0.05, 0.01
 """Seconds between readings: ordinarily, and where the limit may be reached before the next."""
@@ -61,19 +62,13 @@ class Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._tree = Tree(os.getpid())
-        self._meter = PeakMeter()
+        self._accounts = Accounts(self._tree)
         self._cause: str | None = None
         self._over_at: float | None = None
         self._deadline = time.monotonic() + _START
         self._deadline_cause = "start"
         self._whole: float | None = None
-        self._kernel: int | None = None
         self._running: CellStarted | None = None
-        self._cpu_at_mark = 0.0
-        self._reaped_cpu = 0.0
-        self._engine_status: int | None = None
-        self._census: tuple[ProcessMemory, ...] = ()
-        self._census_at = 0
         self._last = (time.monotonic(), 0)
         self._tail = b""
         self._partial = b""
@@ -85,14 +80,15 @@ class Worker:
     def run(self) -> None:
         """Run the engine to its end or to its limits, then kill and remove all that is left."""
         try:
-            engine, events, output = self._start_engine()
+            events, output = self._start_engine()
             self._watch(events, output)
         finally:
             self._clean_up()
-        engine.returncode = self._engine_status  # It was waited for, though not by Popen.
+        # It was waited for, though not by Popen.
+        self._process.returncode = self._accounts.engine_status
         send(self._ended())
 
-    def _start_engine(self) -> tuple[subprocess.Popen[bytes], int, int]:
+    def _start_engine(self) -> tuple[int, int]:
         events, events_in = os.pipe()
         output, output_in = os.pipe()
         # Connection files go where they can be taken away, whoever is killed.
@@ -108,12 +104,17 @@ class Worker:
         )
         os.close(events_in)
         os.close(output_in)
-        self._engine = engine.pid
+        self._process = engine
+        self._accounts.engine = engine.pid
         self._spared.add(engine.pid)
-        assert engine.stdin is not None
-        with contextlib.suppress(BrokenPipeError), engine.stdin:
-            engine.stdin.write(to_line(replace(self._job, entrances=self._guard.entrances)))
-        return engine, events, output
+        self._tell_engine(to_line(replace(self._job, entrances=self._guard.entrances)))
+        return events, output
+
+    def _tell_engine(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
 
     def _watch(self, events: int, output: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -123,14 +124,14 @@ class Worker:
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ, take)
             wait, due = _TICK, time.monotonic()
-            while self._cause is None and self._engine_status is None:
+            while self._cause is None and self._accounts.engine_status is None:
                 for key, _ in selector.select(max(0.0, due - time.monotonic())):
                     if not key.data(_read(key.fd)):
                         selector.unregister(key.fd)
                 if time.monotonic() >= due:
                     wait = self._measure()
                     due = time.monotonic() + wait
-                self._reap()
+                self._accounts.reap()
             # What the engine said before it ended is still in the pipes.
             for descriptor, take in ((events, self._take), (output, self._keep)):
                 while data := _read(descriptor):
@@ -165,16 +166,17 @@ class Worker:
                 self._whole = None if limit is None else at + limit + _WHOLE_GRACE
                 self._set_deadline(None)
             case KernelReady(_, pid):
-                self._kernel = pid
+                self._accounts.kernel = pid
             case CellStarted():
                 self._measure()
-                self._meter.mark()
-                self._running, self._cpu_at_mark = event, self._cpu()
+                self._accounts.mark()
+                self._running = event
                 self._set_deadline(event)
+                self._tell_engine(b"\n")
             case CellEnded():
                 self._measure()
-                cpu = max(0.0, self._cpu() - self._cpu_at_mark)
-                event = with_measures(event, round(cpu, 2), self._meter.since_mark)
+                cpu, peak = self._accounts.cell_cpu_seconds(), self._accounts.meter.since_mark
+                event = with_measures(event, cpu, peak)
                 self._running = None
                 self._set_deadline(None)
         if isinstance(event, Finished | KernelDied | Refused) or (
@@ -190,87 +192,56 @@ class Worker:
         if cell is not None and cell.deadline is not None:
             self._deadline = min(self._deadline, cell.deadline)
 
+    def _read(self) -> Reading:
+        reading = self._guard.read()
+        self._accounts.meter.add(
+            reading.used, reading.cache, reading.watermark, fresh=reading.fresh
+        )
+        return reading
+
     def _measure(self) -> float:
         """Read memory and the clock, decide; seconds until it should be done again."""
-        reading, now = self._guard.read(), time.monotonic()
-        self._meter.add(reading.used, reading.cache, reading.watermark, fresh=reading.fresh)
+        reading, now, limit = self._read(), time.monotonic(), self._job.limits.memory
+        if limit is not None or reading.over:
+            self._accounts.count_holders(reading, limit or 0)
         if reading.over:
-            self._count(reading)
             self._stop(reading.over)
-        elif resident(self._engine) > _ENGINE_MEMORY:
+        elif resident(self._process.pid) > _ENGINE_MEMORY:
             self._stop("outputs")
         elif now >= self._deadline:
             self._stop(self._deadline_cause)
-        limit = self._job.limits.memory
         if limit is None:
             return _TICK
         before, used_before = self._last
         growth = max(0.0, (reading.used - used_before) / max(now - before, 0.001))
         self._last = (now, reading.used)
-        # A new census for each tenth of the limit: the last before the end tells who held it.
-        if reading.used > max(limit / 4, self._census_at + limit / 10):
-            self._count(reading)
         near = reading.used + growth * 2 * _TICK > limit or reading.used > limit * 0.8
         return _SHORT_TICK if near else _TICK
-
-    def _count(self, reading: Reading) -> None:
-        members = [process for process in self._tree.members() if process.pid != self._engine]
-        found = census(members, self._kernel)
-        # After the kernel's killer has been here, those who held the memory are gone.
-        if sum(process.memory for process in found) >= sum(p.memory for p in self._census):
-            self._census, self._census_at = found, reading.used
-
-    def _cpu(self) -> float:
-        """Seconds so far of the kernel and all below it, the engine's own work left out."""
-        total = self._reaped_cpu
-        for process in self._tree.members():
-            total += process.waited_cpu_seconds
-            total += process.cpu_seconds if process.pid != self._engine else 0.0
-        return total
-
-    def _reap(self) -> None:
-        """Wait for children that have ended: the engine, and orphans that became ours."""
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if ended is None:
-                return
-            process = read_process(ended.si_pid)
-            _, status = os.waitpid(ended.si_pid, 0)
-            if process is not None:
-                own = process.cpu_seconds if ended.si_pid != self._engine else 0.0
-                self._reaped_cpu += own + process.waited_cpu_seconds
-            if ended.si_pid == self._engine:
-                self._engine_status = os.waitstatus_to_exitcode(status)
 
     def _clean_up(self) -> None:
         self._guard.kill()
         deadline = time.monotonic() + 5.0
         while self._tree.members() and time.monotonic() < deadline:
             self._tree.kill(1.0)
-            self._reap()
-        reading = self._guard.read()
-        self._meter.add(reading.used, reading.cache, reading.watermark, fresh=reading.fresh)
+            self._accounts.reap()
+        reading = self._read()
         if reading.over and self._cause in (None, "time"):
             self._cause = reading.over
         self._guard.close()
         shutil.rmtree(self._job.scratch, ignore_errors=True)
 
     def _ended(self) -> Ended:
-        running = self._running is not None
-        total = self._reaped_cpu
+        accounts, running = self._accounts, self._running is not None
         return Ended(
             at=self._over_at or time.monotonic(),
             cause=self._cause,
-            engine_status=self._engine_status,
-            cpu_seconds=round(total, 2),
-            peak_memory=self._meter.total,
-            cell_cpu_seconds=round(max(0.0, total - self._cpu_at_mark), 2) if running else None,
-            cell_peak_memory=self._meter.since_mark if running else None,
+            engine_status=accounts.engine_status,
+            cpu_seconds=round(accounts.cpu_seconds(), 2),
+            peak_memory=accounts.meter.total,
+            cell_cpu_seconds=accounts.cell_cpu_seconds() if running else None,
+            cell_peak_memory=accounts.meter.since_mark if running else None,
             enforced_by=self._guard.tier,
-            processes=self._census,
+            processes=accounts.holders,
             output=self._tail.decode(errors="replace"),
         )
 

@@ -59,7 +59,7 @@ def v2(tmp_path: Path) -> Machine:
         "user.slice/session-3.scope",
         memory__max=str(4 * GIB),
         memory__current=str(3 * GIB),
-        memory__stat=f"anon {GIB}\nfile {2 * GIB}\nactive_file {GIB // 2}\ninactive_file {GIB}",
+        memory__stat=f"anon {GIB}\nfile {3 * GIB // 2}\nshmem {GIB // 2}",
         cpu__max="250000 100000",
         pids__max="512",
         pids__current="37",
@@ -70,7 +70,7 @@ def v2(tmp_path: Path) -> Machine:
 def test_version_2_tells_limits_and_use_without_page_cache(v2: Machine) -> None:
     limits = v2.cgroups.limits()
     assert limits is not None
-    assert (limits.version, limits.memory_limit, limits.memory_used) == (2, 4 * GIB, 3 * GIB // 2)
+    assert (limits.version, limits.memory_limit, limits.memory_used) == (2, 4 * GIB, 2 * GIB)
     assert (limits.cpu_limit, limits.pids_limit, limits.pids_used) == (2.5, 512, 37)
 
 
@@ -121,7 +121,7 @@ def test_version_1_tells_limits_and_use_without_page_cache(tmp_path: Path, mount
         "memory/a/b",
         memory__limit_in_bytes=str(GIB),
         memory__usage_in_bytes=str(900),
-        memory__stat="cache 1\ntotal_active_file 100\ntotal_inactive_file 200",
+        memory__stat="cache 1\ntotal_cache 400\ntotal_shmem 100",
     )
     machine.group("cpu,cpuacct/a", cpu__cfs_quota_us="150000", cpu__cfs_period_us="100000")
     machine.group("pids/a", pids__max="max", pids__current="3")

@@ -150,7 +150,11 @@ IPYTHON_9 = (
 def test_the_innermost_line_in_the_cell_is_found(
     traceback: str, count: int | None, line: int | None
 ) -> None:
-    assert failing_line(traceback, count) == line
+    assert failing_line(traceback, count, "") == line
+
+
+def test_empty_lines_on_top_that_ipython_takes_off_are_counted() -> None:
+    assert failing_line("Cell In[2], line 1", 2, "\n  \n1 / 0") == 3
 
 
 def test_lines_of_a_cell() -> None:
