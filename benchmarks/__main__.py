@@ -10,8 +10,9 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 
-from . import bundle, lag, polling, sampling, stage, startup, validator
+from . import bundle, lag, nvdashboard, polling, sampling, stage, startup, validator
 from .measure import load, machine
 from .peers import Peers, install
 from .report import Figure, text, write
@@ -27,9 +28,10 @@ def say(line: str) -> None:
 def parts(peers: Peers, quick: bool) -> dict[str, Callable[[], Iterator[Figure]]]:
     """Each benchmark by name, in the order of the table."""
     seconds, rounds = (5.0, 3) if quick else (30.0, 9)
+    beside = cache(lambda: nvdashboard.costs(peers, seconds))
     return {
-        "polling": lambda: polling.figures(peers, seconds),
-        "sampling": lambda: sampling.figures(peers, seconds),
+        "polling": lambda: polling.figures(beside, seconds),
+        "sampling": lambda: sampling.figures(peers, beside, seconds),
         "startup": lambda: startup.figures(peers, rounds),
         "bundle": lambda: bundle.figures(peers),
         "lag": lambda: lag.figures(12.0),

@@ -19,6 +19,8 @@ def figures(peers: Peers) -> Iterator[Figure]:
     theirs = peers.prefix / "share/jupyter/labextensions/jupyterlab-nvdashboard/static"
     if not OURS.is_dir():
         raise Failed(f"The Lab extension is not built: {OURS} is missing.")
+    if any(OURS.glob("*.map")):
+        raise Failed("The Lab extension is a development build: run `jlpm build:prod` first.")
     beside = f"nvdashboard {peers.versions['jupyterlab-nvdashboard']}"
     for compressed, what in ((False, "Lab extension"), (True, "Lab extension, gzip")):
         ours, peer = _size(OURS, compressed) / 1000, _size(theirs, compressed) / 1000

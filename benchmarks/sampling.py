@@ -6,11 +6,11 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import stage
+from . import nvdashboard, stage
 from .peers import Peers
 from .report import Figure
 from .servers import Failed
@@ -18,7 +18,9 @@ from .servers import Failed
 LOOPS = Path(__file__).with_name("loops.py")
 
 
-def figures(peers: Peers, seconds: float) -> Iterator[Figure]:
+def figures(
+    peers: Peers, beside: Callable[[], nvdashboard.Costs], seconds: float
+) -> Iterator[Figure]:
     """Ours whole (driver, processes, owners, kernels, host, encoding) beside theirs."""
     samples = str(round(seconds))
     with (
@@ -44,6 +46,9 @@ def figures(peers: Peers, seconds: float) -> Iterator[Figure]:
         yield Figure("CPU a sample", "ms", cost, peer, peer_cost, "ahead", peer_cost > cost)
     peer = f"gpustat {peers.versions['gpustat']}, as a command"
     yield Figure("CPU a sample", "ms", cost, peer, command * 1e3, "ahead", command * 1e3 > cost)
+    peer, round_cost = "nvdashboard, one for each socket of 10 clients", beside().every * 1e3
+    met = round_cost >= 5 * cost
+    yield Figure("CPU a sample", "ms", cost, peer, round_cost, "5 times less", met)
 
 
 def _ours(machine: stage.FakeMachine, foreign: list[int], samples: str) -> dict[str, Any]:
