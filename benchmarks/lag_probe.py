@@ -1,9 +1,9 @@
 """A server extension that measures how long the event loop keeps others waiting.
 
-It asks to be called every 5 ms and notes by how much the call was late. Of that it takes off the time
-in which the loop's thread could have run and the machine gave it no core, since that is the doing of
-other programs; waiting for Python's lock, which our own threads cause, is left in. The longest
-delays since the last question, as they were and so reduced, are written to the file that
+It asks to be called every 5 ms and notes by how much the call was late. Of that it takes off the
+time in which the loop's thread could have run and the machine gave it no core, since that is the
+doing of other programs; waiting for Python's lock, which our own threads cause, is left in. The
+longest delays since the last question, as they were and so reduced, are written to the file that
 ``GPUCTL_BENCH_LAG`` names whenever ``SIGUSR1`` comes.
 """
 
