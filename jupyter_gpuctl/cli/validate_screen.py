@@ -5,6 +5,7 @@ Only a terminal gets colours and movement; a log gets the same lines.
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -41,6 +42,7 @@ class Screen:
         self._running: dict[str, TaskID] = {}
         self._cells: dict[str, dict[int, int]] = {}
         self._name_width = 0
+        self._common = ""
         self._jobs = 1
 
     def __enter__(self) -> Screen:
@@ -56,8 +58,8 @@ class Screen:
             self._bars.stop()
 
     def planned(self, paths: Sequence[str], limits: Limits, jobs: int, tier: Tier) -> None:
-        names = [printable(path) for path in paths]
-        self._name_width = min(_WIDEST_NAME, max(map(len, names), default=0))
+        self._common = common_folder(paths)
+        self._name_width = min(_WIDEST_NAME, max(len(self._name(path)) for path in paths))
         self._print(Text(header(len(paths), limits, jobs, tier)), indent=0)
         self._print(Text(""))
         if self._bars is not None:
@@ -65,7 +67,7 @@ class Screen:
 
     def started(self, path: str) -> None:
         if self._bars is not None:
-            self._running[path] = self._bars.add(shorten(printable(path), self._name_width))
+            self._running[path] = self._bars.add(shorten(self._name(path), self._name_width))
 
     def event(self, path: str, event: Event) -> None:
         if self._bars is None:
@@ -93,14 +95,18 @@ class Screen:
     def summarise(self, validation: Validation) -> None:
         """The last line."""
         self._print(Text(""))
-        told = printable(summary(validation.notebooks))
+        told = summary(validation.notebooks, self._name)
         self._print(Text(f"{told} · {format_duration(validation.duration)}"), indent=2)
+
+    def _name(self, path: str) -> str:
+        """The path as it is told: what all have in common adds nothing."""
+        return printable(os.path.relpath(path, self._common) if self._common else path)
 
     def _lines(self, result: NotebookResult) -> Iterable[tuple[Text, int]]:
         utf8 = self._console.encoding.lower().startswith("utf")
         marks, otherwise = (_MARKS, "✗") if utf8 else (_PLAIN_MARKS, "x")
         style = _STYLES.get(result.verdict, "red")
-        name = shorten(printable(result.path), self._name_width).ljust(self._name_width)
+        name = shorten(self._name(result.path), self._name_width).ljust(self._name_width)
         line = Text("  ").append(marks.get(result.verdict, otherwise), style=style)
         line.append(f" {name}  ")
         if result.verdict is Verdict.PASSED:
@@ -205,6 +211,14 @@ def details(result: NotebookResult) -> Iterable[str]:
         yield f"{count} held {format_bytes(held)} of it"
     if result.hint:
         yield result.hint
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """The folder that all lie in, as far as all are named alike; empty for none."""
+    folders = [os.path.dirname(path) for path in paths]
+    if len({os.path.isabs(folder) for folder in folders}) != 1:
+        return ""
+    return os.path.commonpath(folders)
 
 
 def printable(text: str) -> str:

@@ -144,7 +144,9 @@ class Engine(ExecutePreprocessor):
             error = error or CellError(failure.ename, failure.evalue, None, first_line(cell.source))
         else:
             status = CellStatus.EXPECTED_ERROR if error else CellStatus.OK
+        # Outputs are not reported; a display that is updated later must not look for them.
         cell.outputs = []
+        self.clear_display_id_mapping(index)
         self._emit(CellEnded(index, time.monotonic(), status, error))
         if failure is not None:
             raise failure

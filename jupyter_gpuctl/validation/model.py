@@ -7,7 +7,7 @@ These classes are also the report: a field here is a field of the JSON. What was
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -187,8 +187,11 @@ def exit_status(validation: Validation) -> int:
     return 0 if all(notebook.verdict in good for notebook in validation.notebooks) else 1
 
 
-def summary(notebooks: Iterable[NotebookResult]) -> str:
-    """``36 passed, 1 failed, 1 out of memory · peak 1.4 GiB (19-images.ipynb)``."""
+def summary(notebooks: Iterable[NotebookResult], name: Callable[[str], str] = str) -> str:
+    """``36 passed, 1 failed, 1 out of memory · peak 1.4 GiB (19-images.ipynb)``.
+
+    ``name`` gives the name by which a path is told.
+    """
     notebooks = tuple(notebooks)
     counts = Counter(notebook.verdict for notebook in notebooks)
     told = [f"{counts[verdict]} {words(verdict)}" for verdict in Verdict if counts[verdict]]
@@ -196,7 +199,7 @@ def summary(notebooks: Iterable[NotebookResult]) -> str:
     measured = [notebook for notebook in notebooks if notebook.peak_memory is not None]
     if measured:
         largest = max(measured, key=lambda notebook: notebook.peak_memory or 0)
-        line += f" · peak {format_bytes(largest.peak_memory)} ({largest.path})"
+        line += f" · peak {format_bytes(largest.peak_memory)} ({name(largest.path)})"
     return line
 
 
