@@ -23,7 +23,7 @@ def read_settings() -> GpuCtl:
     Raises:
         InvalidConfig: a file that can't be read, an unknown trait, or a value that can't be.
     """
-    reader = _ServerConfigReader()
+    reader = _ServerConfigReader(raise_config_file_errors=True)
     try:
         reader.load_config_file(suppress_errors=False)
     except Exception as error:

@@ -162,19 +162,19 @@ def render(answer: dict[str, Any]) -> Any:
 
 
 def _table(columns: Mapping[str, str], rows: list[tuple[str, ...]]) -> Any:
-    """A table in which only the text columns give way when the terminal is narrow."""
+    """A table of which only the column that names people and notebooks gives way, by wrapping."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, (name, justify) in enumerate(columns.items()):
-        width = max(len(name), *(len(row[position]) for row in rows))
+        wraps = name in ("USED BY", "KERNEL")
+        width = min(16, max(len(name), *(len(row[position]) for row in rows)))
         table.add_column(
             name,
             justify=justify,  # type: ignore[arg-type]
-            no_wrap=True,
-            overflow="ellipsis",
-            max_width=16 if name == "MODEL" else None,
-            min_width=width if justify == "right" else 3,
+            no_wrap=not wraps,
+            overflow="fold" if wraps else "ellipsis",
+            width=None if wraps else width,
         )
     for row in rows:
         table.add_row(*row)
@@ -190,7 +190,7 @@ def _devices(devices: list[dict[str, Any]], sample: dict[str, Any]) -> Any:
         rows.append(
             (
                 (" " if device["mig_parent"] else "") + _number(device["index"]),
-                short_model(device["name"]),
+                short_model(device["name"], instance=bool(device["mig_parent"])),
                 _number(reading["utilization"], " %"),
                 _memory(reading["memory_used"], device["memory_total"]),
                 _number(reading["temperature"], " °C"),
@@ -227,7 +227,7 @@ def _label(process: dict[str, Any], me: str) -> str:
     owner = process["owner"]
     if owner is None:
         where = f" in container {process['container']}" if process["container"] else ""
-        return f"not known{where}: pid {process['pid']}"
+        return f"unknown{where}, pid {process['pid']}"
     user = "you" if owner["user"] == me else owner["user"]
     return f"{user}  {owner['notebook']}" if owner["notebook"] else user
 
@@ -265,8 +265,10 @@ def _machine(host: dict[str, Any]) -> str:
     return text
 
 
-def short_model(name: str) -> str:
-    """``NVIDIA H200`` is ``H200``: the maker and the product line say little."""
+def short_model(name: str, *, instance: bool = False) -> str:
+    """``NVIDIA H200`` is ``H200``: the maker says little. Of a MIG instance, its profile."""
+    if instance and " MIG " in name:
+        return "MIG " + name.split(" MIG ")[1]
     for prefix in ("NVIDIA ", "GeForce ", "Tesla ", "Simulated "):
         name = name.removeprefix(prefix)
     return name
@@ -282,4 +284,4 @@ def _memory(used: int | None, total: int | None) -> str:
             return "n/a"
         return f"{size / GIB:.1f}" if size < 10 * GIB else f"{size / GIB:.0f}"
 
-    return f"{gib(used)} / {gib(total)}"
+    return "n/a" if used is total is None else f"{gib(used)} / {gib(total)}"
