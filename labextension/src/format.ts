@@ -96,3 +96,8 @@ export function baseName(path: string): string {
 export function shortDeviceName(name: string): string {
   return name.replace(/^NVIDIA\s+/i, '').replace(/^GeForce\s+/i, '') || name;
 }
+
+/** `NVIDIA H200 MIG 1g.18gb` → `1g.18gb`: the size of an instance. */
+export function migProfile(name: string): string {
+  return /\bMIG\s+(\S+)/.exec(name)?.[1] ?? name;
+}

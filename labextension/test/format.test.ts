@@ -60,5 +60,7 @@ describe('device names', () => {
     assert.equal(format.shortDeviceName('NVIDIA GeForce RTX 4090'), 'RTX 4090');
     assert.equal(format.shortDeviceName('NVIDIA H200'), 'H200');
     assert.equal(format.shortDeviceName('NVIDIA '), 'NVIDIA ');
+    assert.equal(format.migProfile('NVIDIA H200 MIG 1g.18gb'), '1g.18gb');
+    assert.equal(format.migProfile('A slice'), 'A slice');
   });
 });

@@ -68,7 +68,7 @@ describe('the answer', () => {
     );
     assert.equal(
       said(live(two, [used('GPU-0'), used('GPU-1')])),
-      'All 2 GPUs are in use'
+      'Both GPUs are in use'
     );
     assert.equal(said(live([device(0)], [reading('GPU-0')])), '1 GPU, free');
     assert.equal(said(live([device(0)], [used('GPU-0')])), 'The GPU is in use');

@@ -60,7 +60,9 @@ function devicesInUse(rows: readonly IDeviceRow[], words: Words): string {
   }
   const total = places.length;
   if (count.used === total) {
-    return words._n('The GPU is in use', 'All %1 GPUs are in use', total);
+    return total === 2
+      ? words.__('Both GPUs are in use')
+      : words._n('The GPU is in use', 'All %1 GPUs are in use', total);
   }
   const instances = places.filter(row => row.isInstance).length;
   const parts = [
@@ -76,7 +78,9 @@ function devicesInUse(rows: readonly IDeviceRow[], words: Words): string {
         ? total === 1
           ? words.__('free')
           : words.__('all free')
-        : words.__('%1 free', count.free)
+        : count.free === 0
+          ? words.__('none free')
+          : words.__('%1 free', count.free)
     );
   }
   if (count.broken > 0) {

@@ -5,6 +5,7 @@ import * as React from 'react';
 
 import {
   bytes,
+  migProfile,
   percent,
   shortDeviceName,
   temperature,
@@ -34,7 +35,7 @@ export interface IDeviceLineProps {
 export function DeviceLine(props: IDeviceLineProps): React.JSX.Element {
   const { context, row } = props;
   const { device, reading } = row;
-  const { words, folds } = context;
+  const { folds } = context;
   const key = `device:${device.uuid}`;
   const open = folds.isOpen(key, props.openAtFirst);
   const id = `gpuctl-device-${device.uuid}`;
@@ -73,14 +74,7 @@ export function DeviceLine(props: IDeviceLineProps): React.JSX.Element {
           <Figures context={context} row={row} />
         )}
         <Holders context={context} row={row} />
-        <span className="gpuctl-Device-heat">
-          <span title={words.__('Temperature')}>
-            {temperature(reading?.temperature ?? null, words)}
-          </span>
-          <span className="gpuctl-Device-power" title={words.__('Power')}>
-            {watts(reading?.power ?? null, words)}
-          </span>
-        </span>
+        <Heat context={context} row={row} />
       </div>
       <div id={id} hidden={!open}>
         {open && <DeviceDetail context={context} row={row} />}
@@ -172,6 +166,35 @@ function Figures(props: {
   );
 }
 
+/** How hot, and at what power. An instance has neither of its own, but a size. */
+function Heat(props: {
+  context: IPanelContext;
+  row: IDeviceRow;
+}): React.JSX.Element | null {
+  const { words } = props.context;
+  const { reading, device, isInstance } = props.row;
+  if (isInstance) {
+    return (
+      <span className="gpuctl-Device-heat" title={device.name}>
+        {migProfile(device.name)}
+      </span>
+    );
+  }
+  if (!reading || reading.status !== 'ok') {
+    return null;
+  }
+  return (
+    <span className="gpuctl-Device-heat">
+      <span title={words.__('Temperature')}>
+        {temperature(reading.temperature, words)}
+      </span>
+      <span className="gpuctl-Device-power" title={words.__('Power')}>
+        {watts(reading.power, words)}
+      </span>
+    </span>
+  );
+}
+
 /** Who is on the device, in one line of fixed height. */
 function Holders(props: {
   context: IPanelContext;
@@ -193,30 +216,41 @@ function Holders(props: {
       ? words.__('split into MIG instances')
       : text;
     return (
-      <span className="gpuctl-Device-holders" title={split}>
+      <span className="gpuctl-Device-holders gpuctl-mod-text" title={split}>
         {split}
       </span>
     );
   }
-  const rest = groups.length - NAMED;
+  const known = groups.filter(group => group.user !== null);
+  const rest = known.length - NAMED;
+  const strangers = groups
+    .filter(group => group.user === null)
+    .reduce((count, group) => count + group.pids.length, 0);
   return (
     <span className="gpuctl-Device-holders">
-      {groups.slice(0, NAMED).map(group => (
+      {known.slice(0, NAMED).map(group => (
         <Holder
           key={group.key}
           context={context}
           title={group.title}
           path={group.path}
           kernelId={group.kernelId}
-          hint={
-            group.unattributed === null
-              ? words.__('%1, %2', group.title, group.user ?? '')
-              : words.__('%1: %2', group.title, group.unattributed)
-          }
+          hint={words.__('%1, %2', group.title, group.user ?? '')}
         />
       ))}
       {rest > 0 && (
         <span className="gpuctl-Device-rest">{words.__('+%1', rest)}</span>
+      )}
+      {strangers > 0 && (
+        <span
+          title={words._n(
+            '%1 process whose owner is not known',
+            '%1 processes whose owner is not known',
+            strangers
+          )}
+        >
+          {words.__('%1 unattributed', strangers)}
+        </span>
       )}
     </span>
   );

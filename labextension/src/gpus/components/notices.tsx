@@ -7,7 +7,8 @@ import type { IGpuState } from '../model';
 import { staleness } from '../sentences';
 
 interface INoticeProps {
-  readonly kind: 'info' | 'warning' | 'error';
+  /** `quiet`: nothing is wrong, but it has to be known. */
+  readonly kind: 'quiet' | 'info' | 'warning' | 'error';
   readonly message: string;
   readonly hint?: string;
 }
@@ -18,7 +19,7 @@ export function Notice(
   return (
     <div className="gpuctl-Notice" data-kind={props.kind}>
       <span className="gpuctl-Notice-mark" aria-hidden="true">
-        {props.kind === 'info' ? 'i' : '!'}
+        {props.kind === 'info' || props.kind === 'quiet' ? 'i' : '!'}
       </span>
       <div>
         <p>
@@ -107,6 +108,15 @@ function Away(props: {
   );
 }
 
+const KINDS = {
+  ok: 'quiet',
+  simulated: 'quiet',
+  missing: 'info',
+  unresponsive: 'warning',
+  mismatch: 'error',
+  error: 'error'
+} as const;
+
 function Driver(props: {
   words: Words;
   state: IGpuState;
@@ -115,11 +125,6 @@ function Driver(props: {
   if (!driver || driver.status === 'ok' || !driver.message) {
     return null;
   }
-  const kind =
-    driver.status === 'simulated' || driver.status === 'missing'
-      ? 'info'
-      : driver.status === 'unresponsive'
-        ? 'warning'
-        : 'error';
+  const kind = KINDS[driver.status];
   return <Notice kind={kind} message={driver.message} hint={driver.hint} />;
 }
