@@ -1,0 +1,30 @@
+"""The same panel in Notebook 7."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from .conftest import Look, Start
+
+
+def test_notebook_7_has_the_panel_in_its_view_menu(start: Start, look: Look) -> None:
+    server = start("--GpuCtl.simulate_gpus=2", command="notebook")
+    server.add_notebook("train.ipynb", "x = 1")
+    panel = look(server).visit("notebooks/train.ipynb")
+    page = panel.page
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.evaluate("jupyterapp.commands.execute('gpuctl:show-panel')")
+    expect(panel.root).to_be_visible()
+    expect(panel.devices).to_have_count(2)
+    expect(panel.root.locator(".gpuctl-Kernel")).to_contain_text("train.ipynb")
+    panel.wait_for_seq(panel.seq() + 3)
+    panel.shoot("notebook-7", whole=True)
+    assert panel.overflowing() == []
+    # And by the menu, as a person finds it.
+    page.get_by_role("menuitem", name="View").click()
+    page.get_by_text("Right Sidebar").hover()
+    expect(
+        page.get_by_role("menuitemcheckbox", name="GPUs").or_(
+            page.get_by_role("menuitem", name="GPUs")
+        )
+    ).to_be_visible()
