@@ -47,9 +47,10 @@ lab: system $(VENV)/.installed
 test: system $(VENV)/.installed
 	$(BIN)/python -m pytest $(ARGS)
 
-# Longer runs of the property tests and the monitor; not part of `make test`.
+# Hours of the monitor's life, and the property tests at length; not part of `make test`.
 soak: system $(VENV)/.installed
-	GPUCTL_SOAK=1 $(BIN)/python -m pytest tests/unit tests/contract --hypothesis-profile=soak $(ARGS)
+	$(BIN)/python -m pytest tests/soak/soak_*.py $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/api/test_config.py --hypothesis-profile=soak --timeout=1800 $(ARGS)
 
 bench: system $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(ARGS)
