@@ -104,3 +104,25 @@ def test_a_group_whose_maker_died_is_removed_with_what_runs_in_it() -> None:
         assert child.wait() == -9
         assert living.memory().used >= 0
         assert find(cgroups, mine + "test") is not None
+
+
+def test_a_version_2_group_is_killed_by_the_kernel_itself() -> None:
+    """Needs no memory controller: hybrid machines have version 2 without one."""
+    _, chain = Cgroups().chain("")
+    if not chain:
+        pytest.skip("no version 2 hierarchy is mounted under /sys/fs/cgroup")
+    folder = chain[0] / f"{own_prefix(Cgroups())}v2"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no version 2 group can be made here: {error}")
+    group = LimitedGroup(2, (folder,))
+    code = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
+    try:
+        with python_in(group, code) as child:
+            assert len(group.pids()) == 2
+            (folder / "cgroup.kill").write_text("1")
+            assert child.wait() == -9
+    finally:
+        assert group.close()
+    assert not folder.exists()
