@@ -79,7 +79,7 @@ class LimitedGroup:
 
     def pids(self) -> list[int]:
         """The processes in it now, those in groups made inside it too."""
-        found = set()
+        found: set[int] = set()
         for folder in _with_inner(self._memory):
             found.update(map(int, (read_text(folder / "cgroup.procs") or "").split()))
         return sorted(found - {0})
