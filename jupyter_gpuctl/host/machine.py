@@ -42,4 +42,3 @@ def disk_use(path: str) -> DiskUse:
 
     usage = psutil.disk_usage(path)
     return DiskUse(path, used=usage.used, total=usage.used + usage.free, free=usage.free)
-

@@ -89,6 +89,10 @@ class ProcessInfo:
     """Resident bytes, shared pages counted in full."""
     cpu_seconds: float
     """User and system time so far."""
+    waited_cpu_seconds: float = 0.0
+    """That of children which have ended and which it has waited for."""
+    zombie: bool = False
+    """It has ended, and its parent has not taken notice yet."""
 
     @property
     def identity(self) -> tuple[int, int]:

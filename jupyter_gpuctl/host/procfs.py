@@ -20,15 +20,16 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def parse_stat(text: str) -> ProcessInfo | None:
-    """The process that a line of ``/proc/PID/stat`` describes; ``None`` for a zombie.
+def parse_stat(text: str) -> ProcessInfo:
+    """The process that a line of ``/proc/PID/stat`` describes.
 
     The command name may hold spaces and parentheses: it ends at the *last* ``)``.
+
+    Raises:
+        ValueError, IndexError: it is no such line.
     """
-    opened, closed = text.find("("), text.rfind(")")
+    opened, closed = text.index("("), text.rindex(")")
     fields = text[closed + 2 :].split()
-    if opened < 0 or closed < opened or len(fields) < 22 or fields[0] in "ZX":
-        return None
     return ProcessInfo(
         pid=int(text[:opened]),
         parent=int(fields[1]),
@@ -37,7 +38,18 @@ def parse_stat(text: str) -> ProcessInfo | None:
         name=text[opened + 1 : closed],
         rss=int(fields[21]) * _PAGE,
         cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICK,
+        waited_cpu_seconds=(int(fields[13]) + int(fields[14])) / _TICK,
+        zombie=fields[0] in "ZX",
     )
+
+
+def read_process(pid: int, root: str = "/proc") -> ProcessInfo | None:
+    """A process, zombies included; ``None``: it is gone, or may not be seen."""
+    try:
+        with open(f"{root}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return parse_stat(file.read())
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 class ProcFs:
@@ -60,11 +72,8 @@ class ProcFs:
         """Whether we run in a pid namespace of our own, and so see other pids than the driver."""
 
     def info(self, pid: int) -> ProcessInfo | None:
-        try:
-            with open(f"{self._root}/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                return parse_stat(file.read())
-        except (OSError, ValueError):
-            return None
+        found = read_process(pid, self._root)
+        return None if found is None or found.zombie else found
 
     def all(self) -> Sequence[ProcessInfo]:
         try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+from ..host.model import ProcessInfo
+from ..host.procfs import read_process
 from .limits import Reading, census
 from .model import PeakMeter, ProcessMemory
-from .tree import Process, Tree, read_process
+from .tree import Tree
 
 
 class Accounts:
@@ -38,7 +40,7 @@ class Accounts:
         """Since the last mark."""
         return round(max(0.0, self.cpu_seconds() - self._cpu_at_mark), 2)
 
-    def _cpu_of(self, process: Process) -> float:
+    def _cpu_of(self, process: ProcessInfo) -> float:
         own = process.cpu_seconds if process.pid != self.engine else 0.0
         return own + process.waited_cpu_seconds
 

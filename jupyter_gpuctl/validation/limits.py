@@ -12,8 +12,9 @@ from typing import Protocol
 
 from ..host.cgroups import Cgroups
 from ..host.limited_groups import LimitedGroup, create
+from ..host.model import ProcessInfo
 from .model import ProcessMemory, Tier
-from .tree import Process, Tree, proportional, resident
+from .tree import Tree, proportional, resident
 
 TASKS = 4096
 """Processes and threads at once in a notebook's group: far above any course, below a fork bomb."""
@@ -128,7 +129,7 @@ def guard_for(
     return Watcher(tree, limit, spared)
 
 
-def census(members: Collection[Process], kernel: int | None) -> tuple[ProcessMemory, ...]:
+def census(members: Collection[ProcessInfo], kernel: int | None) -> tuple[ProcessMemory, ...]:
     """Who holds the memory, the largest first; at most the twenty largest."""
     sizes = [(proportional(process.pid), process) for process in members if not process.zombie]
     held = [

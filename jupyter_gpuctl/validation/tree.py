@@ -11,11 +11,12 @@ import ctypes
 import os
 import signal
 import time
-from dataclasses import dataclass
+
+from ..host.model import ProcessInfo
+from ..host.procfs import read_process
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_TICK = os.sysconf("SC_CLK_TCK")
 _LOOK_AGAIN = 20
 """Listings after which a pid that was another's is looked at again: pids are recycled."""
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,44 +33,6 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A line of ``/proc/PID/stat``, as far as it matters here (see proc(5))."""
-
-    pid: int
-    parent: int
-    zombie: bool
-    name: str
-    cpu_seconds: float
-    """Its own so far."""
-    waited_cpu_seconds: float
-    """Of children that have ended and that it has waited for."""
-
-
-def parse_stat(text: str) -> Process:
-    """Raises ValueError or IndexError for what is not such a line."""
-    opened, closed = text.index("("), text.rindex(")")
-    fields = text[closed + 2 :].split()
-    user, system, children_user, children_system = map(int, fields[11:15])
-    return Process(
-        pid=int(text[:opened]),
-        parent=int(fields[1]),
-        zombie=fields[0] in "ZX",
-        name=text[opened + 1 : closed],
-        cpu_seconds=(user + system) / _TICK,
-        waited_cpu_seconds=(children_user + children_system) / _TICK,
-    )
-
-
-def read_process(pid: int) -> Process | None:
-    """``None``: it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return parse_stat(file.read())
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 class Tree:
     """All descendants of the process ``root``. One listing costs little: others' are remembered."""
 
@@ -78,7 +41,7 @@ class Tree:
         self._others: set[int] = set()
         self._listings = 0
 
-    def members(self) -> list[Process]:
+    def members(self) -> list[ProcessInfo]:
         """The descendants now, zombies included, the root left out."""
         self._listings += 1
         if self._listings % _LOOK_AGAIN == 0:
@@ -99,7 +62,7 @@ class Tree:
                 self._others.add(process.pid)
         return members
 
-    def _belongs(self, process: Process, seen: dict[int, Process]) -> bool | None:
+    def _belongs(self, process: ProcessInfo, seen: dict[int, ProcessInfo]) -> bool | None:
         """``None``: can't be told, because its parent went away while we looked."""
         if process.pid == self._root:
             return False
