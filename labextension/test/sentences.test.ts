@@ -140,6 +140,21 @@ describe('yours', () => {
     assert.equal(line('a.ipynb', 'b.ipynb'), '2 notebooks here are on GPU 0');
     assert.equal(line(), '');
   });
+
+  it('names two devices in their order', () => {
+    const taken = sample(1, {
+      kernels: [kernel('a.ipynb'), kernel('b.ipynb')],
+      devices: [
+        reading('GPU-0', { processes: [owned(1, 'b.ipynb')] }),
+        reading('GPU-1', { processes: [owned(2, 'a.ipynb')] })
+      ]
+    });
+    const rows = deviceRows([device(0), device(1)], taken, words);
+    assert.equal(
+      yours(kernelRows(taken, rows, words), words),
+      '2 notebooks here are on GPU 0 and GPU 1'
+    );
+  });
 });
 
 describe('the words in place of a plot', () => {

@@ -60,7 +60,8 @@ class PanelPage:
         self.page.evaluate(
             """async () => {
                 const { shell, commands } = jupyterapp;
-                const notebook = [...shell.widgets('main')].find(widget => widget.sessionContext);
+                const notebook = [...shell.widgets('main')].find(
+                    widget => widget.sessionContext && widget.isVisible);
                 await notebook.context.ready;
                 await notebook.sessionContext.ready;
                 shell.activateById(notebook.id);
@@ -152,7 +153,9 @@ class PanelPage:
     def shoot(self, name: str, *, whole: bool = False) -> Path:
         """Keep what is seen, as artefacts/screenshots/NAME.png."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        path = SCREENSHOTS / f"{name}.png"
+        return self.shoot_to(SCREENSHOTS / f"{name}.png", whole=whole)
+
+    def shoot_to(self, path: Path, *, whole: bool = False) -> Path:
         (self.page if whole else self.root).screenshot(path=path)
         return path
 

@@ -100,11 +100,14 @@ export function yours(kernels: readonly IKernelRow[], words: Words): string {
     ...new Set(
       computing.flatMap(row => row.devices.map(device => device.label))
     )
-  ];
+  ].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+  const [one = '', two] = labels;
   const where =
-    labels.length <= 2
-      ? labels.join(' + ')
-      : words.__('%1 GPUs', labels.length);
+    labels.length > 2
+      ? words.__('%1 devices', labels.length)
+      : two === undefined
+        ? one
+        : words.__('%1 and %2', one, two);
   return computing.length === 1
     ? words.__('%1 is on %2', first.title, where)
     : words.__('%1 notebooks here are on %2', computing.length, where);
