@@ -45,13 +45,27 @@ export async function get<P extends keyof paths>(
     throw new ServerAway(reason);
   }
   if (response.ok) {
-    return JSON.parse(body) as Answer<P>;
+    return read(body) as Answer<P>;
   }
   // A gateway in front of a server that is gone.
   if (response.status === 502 || response.status === 504) {
     throw new ServerAway(body);
   }
   throw refusal(response.status, body);
+}
+
+function read(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    // A log-in page, most likely, of the Hub or of a proxy.
+    throw new ApiError(
+      401,
+      'http.unreadable',
+      'The answer is not one of jupyter-gpuctl.',
+      'You may have been logged out: load this page again.'
+    );
+  }
 }
 
 function refusal(status: number, body: string): ApiError {

@@ -79,6 +79,23 @@ describe('what is asked', () => {
   });
 });
 
+describe('an answer', () => {
+  it('that was overtaken by a later one is not shown', async () => {
+    const waiting: ((answer: GpusAnswer) => void)[] = [];
+    const model = new GpuModel({
+      now: () => 0,
+      ask: () => new Promise(resolve => waiting.push(resolve))
+    });
+    const first = model.refresh();
+    const second = model.refresh();
+    waiting[1]!(one(2));
+    await second;
+    waiting[0]!(one(1));
+    await first;
+    assert.equal(model.state.sample?.seq, 2);
+  });
+});
+
 describe('what is wanted', () => {
   it('is nothing while nobody looks', () => {
     const { model } = talk();

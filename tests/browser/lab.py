@@ -56,8 +56,10 @@ class LabServer:
         command: str = "lab",
         environment: Mapping[str, str] | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        home: Path | None = None,
     ) -> None:
         self.folder = folder
+        self.home = home or folder / "home"
         self.notebooks = folder / "notebooks"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -76,10 +78,9 @@ class LabServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        home = self.folder / "home"
-        home.mkdir(exist_ok=True)
+        self.home.mkdir(exist_ok=True)
         environment = self._environment | {
-            "HOME": str(home),
+            "HOME": str(self.home),
             "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
             "JUPYTER_DATA_DIR": str(self.folder / "data"),
             "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),

@@ -28,3 +28,20 @@ def test_notebook_7_has_the_panel_in_its_view_menu(start: Start, look: Look) -> 
             page.get_by_role("menuitem", name="GPUs")
         )
     ).to_be_visible()
+
+
+def test_the_other_pages_of_notebook_7_start_without_an_error(start: Start, look: Look) -> None:
+    server = start("--GpuCtl.simulate_gpus=2", command="notebook")
+    panel = look(server)
+    errors: list[str] = []
+    panel.page.on("pageerror", lambda error: errors.append(str(error)))
+    panel.page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text)
+            if message.type == "error" and "gpuctl" in message.text
+            else None
+        ),
+    )
+    panel.visit("tree")
+    assert errors == []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.fake_driver.driver import FakeMachine, build_garbage
@@ -121,6 +123,45 @@ def test_readings_that_the_driver_refuses_are_na_and_not_0(
     panel.wait_for_seq(panel.seq() + 2)
     panel.shoot("refused-readings")
     assert panel.overflowing() == []
+
+
+def test_a_device_that_does_not_answer_does_not_hold_up_the_others(
+    start: Start, look: Look, fake_machine: FakeMachine
+) -> None:
+    machine = h200s(2, ())
+    fake_machine.show(machine)
+    panel = look(start(environment=fake_machine.environment())).visit().open()
+    panel.wait_for_seq(1)
+    hang = Fault("nvmlDeviceGetTemperature*", seconds=600)
+    fake_machine.show(machine.with_gpu(1, faults=(hang,)))
+    expect(panel.device(1).locator(".gpuctl-Device-problem")).to_have_text("⚠ does not answer")
+    expect(panel.device(0)).to_have_attribute("data-state", "free")
+    panel.wait_for_seq(panel.seq() + 2)
+    panel.shoot("device-unresponsive")
+    assert panel.overflowing() == []
+    # Lets the blocked call come back, so that the server can end.
+    fake_machine.show(machine)
+    expect(panel.device(1)).to_have_attribute("data-state", "free")
+
+
+def test_a_home_that_is_nearly_full_is_warned_of(start: Start, look: Look, tmp_path: Path) -> None:
+    home = tmp_path / "small-home"
+    home.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", home], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a small disk can't be mounted here: not root, or not allowed to")
+    try:
+        (home / "data.bin").write_bytes(bytes(62 * 1024**2))
+        panel = look(start("--GpuCtl.simulate_gpus=1", home=home)).visit().open()
+        warning = panel.notices.filter(has_text=re.compile("full|free|disk", re.IGNORECASE))
+        expect(warning.first).to_be_visible()
+        panel.wait_for_seq(panel.seq() + 2)
+        panel.shoot("home-nearly-full")
+        assert panel.overflowing() == []
+    finally:
+        subprocess.run(["umount", "--lazy", home], check=False)
 
 
 def test_when_the_server_goes_away_old_values_stay_with_their_age_until_it_is_back(

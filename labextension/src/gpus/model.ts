@@ -101,9 +101,18 @@ export class GpuModel {
    * slow down.
    */
   async refresh(): Promise<void> {
+    const turn = ++this._turn;
     try {
-      this._take(await this._askForWanted());
+      const answer = await this._askForWanted();
+      // Overtaken by the answer to a later question, this one is old.
+      if (turn > this._taken) {
+        this._taken = turn;
+        this._take(answer);
+      }
     } catch (reason) {
+      if (turn < this._taken) {
+        return;
+      }
       if (reason instanceof ApiError) {
         this._set({ ...this._state, phase: 'refused', problem: reason });
       } else if (reason instanceof ServerAway) {
@@ -160,6 +169,8 @@ export class GpuModel {
     problem: null,
     receivedAt: null
   };
+  private _turn = 0;
+  private _taken = 0;
   private readonly _ask: Ask;
   private readonly _now: () => number;
   private readonly _viewers = new Set<IViewer>();
