@@ -29,8 +29,7 @@ for epoch in range(1, 400):
     loss = 0.21 + 0.985 * (loss - 0.21)
     if epoch % 25 == 0:
         print(f"epoch {epoch:3d}   loss {loss:.3f}")
-    time.sleep(0.3)
-"""
+    time.sleep(0.3)"""
 
 
 def main() -> None:
@@ -60,6 +59,7 @@ def take(browser: Browser, server: LabServer) -> None:
     lab.widen(320)
     time.sleep(PAST)
     lab.unfold(0)
+    page.mouse.move(600, 700)
     lab.wait_for_seq(lab.seq() + 2)
     lab.shoot_to(IMAGES / "lab.png", whole=True)
     narrow = {"width": 1000, "height": 1000}

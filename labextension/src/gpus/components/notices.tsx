@@ -44,13 +44,16 @@ export function Notices(props: {
   if (state.phase === 'refused') {
     return <Refusal words={words} state={state} />;
   }
+  const driver = <Driver state={state} />;
+  const isQuiet = KINDS[state.answer?.driver.status ?? 'ok'] === 'quiet';
   return (
     <>
       {state.phase === 'away' && <Away {...props} />}
-      <Driver words={words} state={state} />
+      {!isQuiet && driver}
       {state.answer?.warnings.map(({ code, message, hint }) => (
         <Notice key={code} kind="warning" message={message} hint={hint} />
       ))}
+      {isQuiet && driver}
     </>
   );
 }
