@@ -76,7 +76,7 @@ def main() -> int:
         took = (time.monotonic() - began) / 60
         circumstances = (
             f"Measured on {time.strftime('%-d %B %Y')} in {took:.0f} min, "
-            f"load before {before:.2f}, on {machine()}. Peers: {versions}."
+            f"load before {before:.2f}, nice {os.nice(0)}, on {machine()}. Peers: {versions}."
         )
         write(PAGE, figures, circumstances)
         say(f"Written to {PAGE.relative_to(stage.ROOT)}.")
