@@ -120,10 +120,7 @@ const KINDS = {
   error: 'error'
 } as const;
 
-function Driver(props: {
-  words: Words;
-  state: IGpuState;
-}): React.JSX.Element | null {
+function Driver(props: { state: IGpuState }): React.JSX.Element | null {
   const driver = props.state.answer?.driver;
   if (!driver || driver.status === 'ok' || !driver.message) {
     return null;
