@@ -46,6 +46,9 @@ class GpuCtlHandler(APIHandler):
         if not allowed:
             raise HTTPError(403, f"You are not allowed to {action} {self.auth_resource}.")
 
+    def compute_etag(self) -> None:
+        """None: what is asked for is never the same twice, and hashing it would cost each poll."""
+
     def answer(self, value: Any) -> None:
         """Finish with ``value`` (a wire type, or JSON already encoded) as the body."""
         self.finish(value if isinstance(value, bytes) else encode(value))

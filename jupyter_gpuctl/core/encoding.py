@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, datetime
-from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -19,22 +18,29 @@ def _field_names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
-def to_json(value: Any) -> Any:
-    """``value`` as dicts, lists and scalars that :mod:`json` takes.
+def encode(value: Any) -> bytes:
+    """``value`` as compact JSON text.
 
     Times become ISO 8601 in UTC with milliseconds, enums their values.
+
+    Raises:
+        ValueError: a number that JSON doesn't know (not a number, infinite).
     """
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value.value if isinstance(value, Enum) else value
-    if isinstance(value, (tuple, list)):
-        return [to_json(item) for item in value]
-    if isinstance(value, dict):
-        return {key: to_json(item) for key, item in value.items()}
+    return _ENCODER.encode(value).encode()
+
+
+def to_json(value: Any) -> Any:
+    """``value`` as dicts, lists and scalars, as :func:`encode` would write it."""
+    return json.loads(encode(value))
+
+
+def _plain(value: Any) -> Any:
+    """What :mod:`json` asks about: it goes down dicts and tuples by itself, in C."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {name: to_json(getattr(value, name)) for name in _field_names(value.__class__)}
+    return {name: getattr(value, name) for name in _field_names(value.__class__)}
 
 
-def encode(value: Any) -> bytes:
-    """``value`` as compact JSON text."""
-    return json.dumps(to_json(value), separators=(",", ":"), allow_nan=False).encode()
+_ENCODER = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, check_circular=False, default=_plain
+)

@@ -7,9 +7,9 @@ a dictionary look-up.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..core.encoding import encode
@@ -33,20 +33,42 @@ def slim(sample: Sample) -> Sample:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class KeptText:
+    """A sample as JSON text. Text costs Python's garbage collector nothing; objects would, and a
+    server whose hour of history they fill would halt for it.
+    """
+
+    seq: int
+    time: datetime
+    slim: bytes
+    whole: bytes
+    """Compressed: few ask for it, and it holds every process."""
+
+
+Kept = tuple[KeptText, bytes]
+"""A sample as it is kept, and as it is answered while it is the newest."""
+
+
 class Answers:
     """Bodies of ``GET gpus`` from the newest state; :meth:`publish` renews it.
 
-    Not thread-safe: both methods are called on the event loop.
+    Not thread-safe: all methods are called on the event loop, but for :meth:`keep`.
     """
 
-    _CACHED_SAMPLES = 1024
-
     def __init__(self) -> None:
-        self._history = History()
-        self._devices: Sequence[Device] = ()
+        self._history: History[KeptText] = History()
+        self._newest = b""
         self._state = b""
         self._bodies: dict[tuple[int | None, str], bytes] = {}
-        self._encoded: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
+
+    @staticmethod
+    def keep(sample: Sample) -> Kept:
+        """``sample`` as it is kept and as it is answered. The costly part; on any thread."""
+        whole = encode(sample)
+        return KeptText(
+            sample.seq, sample.time, encode(slim(sample)), zlib.compress(whole, 1)
+        ), whole
 
     def publish(
         self,
@@ -55,23 +77,19 @@ class Answers:
         devices: Sequence[Device],
         notices: Sequence[Notice],
         interval: float,
-        sample: Sample | None,
+        kept: Kept | None,
     ) -> None:
-        """Renew the state; ``sample`` is the newest one, or ``None`` where there is none yet."""
-        if sample is not None:
-            self._history.append(sample)
-        self._devices = tuple(devices)
+        """Renew the state; ``kept`` is the newest sample, or ``None`` where there is none yet."""
+        if kept is not None:
+            self._history.append(kept[0])
+            self._newest = kept[1]
         self._state = b'"interval":%s,"driver":%s,"warnings":%s,"devices":%s' % (
             encode(interval),
             encode(driver),
             encode(tuple(notices)),
-            encode(self._devices),
+            encode(tuple(devices)),
         )
         self._bodies.clear()
-
-    @property
-    def newest(self) -> Sample | None:
-        return self._history.newest
 
     def body(self, since: int | None, detail: str, now: datetime) -> bytes:
         """The JSON of a :class:`~jupyter_gpuctl.gpus.wire.GpusAnswer`.
@@ -79,7 +97,8 @@ class Answers:
         Raises:
             InvalidInput: ``since`` lies in the future, or ``detail`` is not one of the two.
         """
-        seq = self.newest.seq if self.newest else 0
+        newest = self._history.newest
+        seq = newest.seq if newest else 0
         if detail not in (NEWEST, ALL):
             raise InvalidInput(
                 "request.invalid",
@@ -99,22 +118,13 @@ class Answers:
             self._bodies[key] = b'{"seq":%d,%s,"samples":[%s],"time":' % (
                 seq,
                 self._state,
-                self._samples(seq - 1 if since is None else since, detail),
+                b",".join(self._samples(seq - 1 if since is None else since, detail)),
             )
         return self._bodies[key] + encode(now) + b"}"
 
-    def _samples(self, since: int, detail: str) -> bytes:
-        newest = self.newest
-        return b",".join(
-            self._encode(sample, whole=detail == ALL or sample is newest)
-            for sample in self._history.since(since)
-        )
-
-    def _encode(self, sample: Sample, *, whole: bool) -> bytes:
-        key = (sample.seq, whole)
-        encoded = self._encoded.get(key)
-        if encoded is None:
-            encoded = self._encoded[key] = encode(sample if whole else slim(sample))
-            if len(self._encoded) > self._CACHED_SAMPLES:
-                self._encoded.popitem(last=False)
-        return encoded
+    def _samples(self, since: int, detail: str) -> list[bytes]:
+        kept = self._history.since(since)
+        if not kept:
+            return []
+        older = [zlib.decompress(k.whole) if detail == ALL else k.slim for k in kept[:-1]]
+        return [*older, self._newest]

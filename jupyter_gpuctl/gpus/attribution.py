@@ -11,7 +11,8 @@ in other containers, whose user ids are their own, and not for the Hub's user by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..host.identity import ServerUser
 from ..host.model import ProcessInfo
@@ -19,6 +20,8 @@ from .model import DeviceProcess, GpuProcess, Owner
 from .ports import Kernel, ProcessTable
 
 MAX_ANCESTORS = 64
+LOOK_AT_ALL_EVERY = 30
+"""Ticks between two readings of every process of the machine; see :meth:`Attributor._look`."""
 
 OUTSIDE = "It runs outside this container."
 GONE = "It has ended, or may not be seen from here."
@@ -42,13 +45,15 @@ class Attributor:
         self._leaders: dict[int, tuple[str, int]] = {}
         self._known: dict[Identity, str] = {}
         self._infos: dict[int, ProcessInfo | None] = {}
+        self._strangers: dict[int, ProcessInfo] = {}
+        self._members: dict[str, list[ProcessInfo]] = {}
+        self._look_at_all = 0
         self._others: dict[Identity, GpuProcess] = {}
         self._seen: set[Identity] = set()
 
     def begin(self, kernels: Sequence[Kernel]) -> None:
         """Start a tick: these are the kernels now."""
-        local = any(kernel.pid for kernel in kernels)
-        self._infos = {info.pid: info for info in self._table.all()} if local else {}
+        self._infos = {}
         # What was not asked about in the last tick has ended, or left the devices.
         self._known = {key: value for key, value in self._known.items() if key in self._seen}
         self._others = {key: value for key, value in self._others.items() if key in self._seen}
@@ -56,7 +61,33 @@ class Attributor:
         self._kernels |= {kernel.kernel_id: kernel for kernel in kernels}
         remembered = {kernel.kernel_id for kernel in kernels} | set(self._known.values())
         self._kernels = {k: v for k, v in self._kernels.items() if k in remembered}
+        leaders = self._leaders
         self._lead(kernels)
+        self._look(all_anew=self._leaders != leaders)
+
+    def _look(self, *, all_anew: bool) -> None:
+        """Find the processes of kernels among those of the machine.
+
+        There may be thousands, and a process is a kernel's from its start or never. So only those
+        that are new or a kernel's are read each tick, and the strangers again when a kernel has
+        come or gone, or after a while, when a stranger's pid may have been given away.
+        """
+        self._look_at_all -= 1
+        if all_anew or self._look_at_all <= 0:
+            self._strangers, self._look_at_all = {}, LOOK_AT_ALL_EVERY
+        strangers, members = {}, defaultdict(list)
+        for pid in self._table.pids() if self._leaders or self._known else ():
+            info = self._strangers.get(pid)
+            if info is None:
+                info = self._info(pid)
+                kernel_id = None if info is None else self.kernel_of(info)
+                if info is None:
+                    continue
+                if kernel_id is not None:
+                    members[kernel_id].append(info)
+                    continue
+            strangers[pid] = info
+        self._strangers, self._members = strangers, members
 
     def _lead(self, kernels: Sequence[Kernel]) -> None:
         """Find the processes that lead the kernels.
@@ -82,15 +113,18 @@ class Attributor:
                     self._leaders[leader.pid] = (kernel.kernel_id, started)
 
     @property
-    def processes(self) -> Sequence[ProcessInfo]:
-        """Every process of the machine in this tick, where there are kernels to look for."""
-        return [info for info in self._infos.values() if info is not None]
+    def members(self) -> Mapping[str, Sequence[ProcessInfo]]:
+        """The processes of each kernel in this tick, by its id."""
+        return self._members
 
     def kernel_of(self, info: ProcessInfo) -> str | None:
         """The id of the kernel that ``info`` belongs to, itself or by session or ancestors."""
         self._seen.add(info.identity)
         if info.identity in self._known:
             return self._known[info.identity]
+        stranger = self._strangers.get(info.pid)
+        if stranger is not None and stranger.started == info.started:
+            return None
         for each in (info, *self._ancestors(info)):
             found = self._known.get(each.identity) or self._led(each)
             if found is not None:
@@ -156,9 +190,13 @@ class Attributor:
             self._infos[pid] = self._table.info(pid)
         return self._infos[pid]
 
+    def _parent(self, pid: int) -> ProcessInfo | None:
+        # A stranger from an earlier tick will do: what it is not the parent of is nobody's.
+        return self._infos.get(pid) or self._strangers.get(pid) or self._info(pid)
+
     def _ancestors(self, info: ProcessInfo) -> Iterator[ProcessInfo]:
         for _ in range(MAX_ANCESTORS):
-            parent = self._info(info.parent) if info.parent > 0 else None
+            parent = self._parent(info.parent) if info.parent > 0 else None
             # A parent is older than its child; one that isn't has taken over a recycled pid.
             if parent is None or parent.started > info.started:
                 return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from ..host.model import ProcessInfo
@@ -29,13 +28,11 @@ class KernelMeter:
 
     def read(self, kernels: Sequence[Kernel], now: float) -> tuple[KernelReading, ...]:
         """A reading of each of ``kernels``; ``now`` is a monotonic time in seconds."""
-        members: dict[str, list[ProcessInfo]] = defaultdict(list)
-        for info in self._attributor.processes:
-            kernel_id = self._attributor.kernel_of(info)
-            if kernel_id is not None:
-                members[kernel_id].append(info)
+        members = self._attributor.members
         span = None if self._time is None else now - self._time
-        readings = tuple(self._kernel(each, members[each.kernel_id], span) for each in kernels)
+        readings = tuple(
+            self._kernel(each, members.get(each.kernel_id, ()), span) for each in kernels
+        )
         alive = [info for group in members.values() for info in group]
         self._cpu = {info.identity: info.cpu_seconds for info in alive}
         self._shares = {
@@ -47,7 +44,7 @@ class KernelMeter:
         return readings
 
     def _kernel(
-        self, kernel: Kernel, members: list[ProcessInfo], span: float | None
+        self, kernel: Kernel, members: Sequence[ProcessInfo], span: float | None
     ) -> KernelReading:
         known = [info for info in members if info.identity in self._cpu]
         cpu = None
@@ -65,7 +62,7 @@ class KernelMeter:
             processes=len(members),
         )
 
-    def _memory(self, members: list[ProcessInfo]) -> int:
+    def _memory(self, members: Sequence[ProcessInfo]) -> int:
         if len(members) == 1:
             return members[0].rss
         return sum(self._share(info) for info in members)

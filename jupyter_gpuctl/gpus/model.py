@@ -6,10 +6,11 @@ that the driver doesn't give is ``None``, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 
 from ..host.model import HostReading
 
@@ -207,10 +208,24 @@ class Sample:
     host: HostReading
 
 
-class History:
-    """Samples of the last hour: every one for ten minutes, then one in ten seconds.
+class Timed(Protocol):
+    """What can be kept in a :class:`History`."""
 
-    Thinned samples are real ones, not averages. Memory is bounded by the two counts.
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def time(self) -> datetime: ...
+
+
+_T = TypeVar("_T", bound=Timed)
+
+
+class History(Generic[_T]):
+    """What was in the last hour: everything for ten minutes, then one thing in ten seconds.
+
+    What is thinned out is gone; what stays is real, not an average. Memory is bounded by the two
+    counts, whatever the clock does.
     """
 
     FULL = 600
@@ -221,11 +236,11 @@ class History:
     """Seconds after which a sample is forgotten."""
 
     def __init__(self) -> None:
-        self._recent: list[Sample] = []
-        self._old: list[Sample] = []
+        self._recent: deque[_T] = deque()
+        self._old: deque[_T] = deque()
 
-    def append(self, sample: Sample) -> None:
-        """Take the newest sample; thin and forget what has aged.
+    def append(self, sample: _T) -> None:
+        """Take the newest; thin and forget what has aged.
 
         Raises:
             ValueError: ``seq`` doesn't count up.
@@ -234,7 +249,7 @@ class History:
             raise ValueError(f"sample {sample.seq} comes after {self._recent[-1].seq}")
         self._recent.append(sample)
         if len(self._recent) > self.FULL:
-            aged = self._recent.pop(0)
+            aged = self._recent.popleft()
             gap = (aged.time - self._old[-1].time).total_seconds() if self._old else None
             # A clock that was set back gives a negative gap: such a sample is kept.
             if gap is None or gap < 0 or gap >= self.THIN_EVERY:
@@ -243,15 +258,18 @@ class History:
         while self._old and (
             len(self._old) > cap or (sample.time - self._old[0].time).total_seconds() > self.SPAN
         ):
-            self._old.pop(0)
+            self._old.popleft()
 
     @property
-    def newest(self) -> Sample | None:
+    def newest(self) -> _T | None:
         return self._recent[-1] if self._recent else None
 
-    def since(self, seq: int) -> Iterator[Sample]:
-        """Samples newer than ``seq``, oldest first."""
-        for samples in (self._old, self._recent):
-            for sample in samples:
-                if sample.seq > seq:
-                    yield sample
+    def since(self, seq: int) -> list[_T]:
+        """What is newer than ``seq``, oldest first."""
+        found: list[_T] = []
+        for kept in (self._recent, self._old):
+            for sample in reversed(kept):
+                if sample.seq <= seq:
+                    break
+                found.append(sample)
+        return found[::-1]

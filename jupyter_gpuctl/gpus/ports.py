@@ -82,8 +82,8 @@ class ProcessTable(Protocol):
         """``None``: no such process, or it may not be seen."""
         ...
 
-    def all(self) -> Sequence[ProcessInfo]:
-        """Every process that may be seen."""
+    def pids(self) -> Sequence[int]:
+        """Of every process of this machine."""
         ...
 
     def user(self, pid: int) -> str | None:

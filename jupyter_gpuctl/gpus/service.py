@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from ..api.health import Check, CheckStatus
 from ..core.clock import Clock
 from ..core.quantities import format_bytes
-from .answers import Answers
-from .model import Driver, DriverStatus, Sample
-from .ports import KernelDirectory
+from .answers import Answers, Kept
+from .model import Driver, DriverStatus
+from .ports import Kernel, KernelDirectory
 from .sampler import Pass, Sampler
 
 IDLE_INTERVAL = 10.0
@@ -52,6 +53,7 @@ class Monitor:
         self._wake = asyncio.Event()
         self._looked: float | None = None
         self._failures = 0
+        self._encoding = 0.0
         self._publish()
 
     def start(self) -> None:
@@ -83,7 +85,7 @@ class Monitor:
     @property
     def cpu_seconds(self) -> float:
         """Processor time that sampling has cost so far."""
-        return self._sampler.cpu_seconds
+        return self._sampler.cpu_seconds + self._encoding
 
     def look(self, since: int | None, detail: str) -> bytes:
         """The body of ``GET gpus``; somebody looks, so sampling goes at full pace.
@@ -152,8 +154,8 @@ class Monitor:
             began = self._clock.monotonic()
             try:
                 kernels = await self._kernels.kernels()
-                self._pass = await _in_thread(partial(self._sampler.sample, kernels))
-                self._publish(self._pass.sample)
+                self._pass, kept = await _in_thread(partial(self._sample, kernels))
+                self._publish(kept)
             except asyncio.CancelledError:
                 raise
             except Exception:
@@ -168,14 +170,22 @@ class Monitor:
             except TimeoutError:
                 pass
 
-    def _publish(self, sample: Sample | None = None) -> None:
+    def _sample(self, kernels: Sequence[Kernel]) -> tuple[Pass, Kept]:
+        """On the sampling thread: a pass, and its sample made ready to answer with."""
+        found = self._sampler.sample(kernels)
+        began = time.thread_time()
+        kept = Answers.keep(found.sample)
+        self._encoding += time.thread_time() - began
+        return found, kept
+
+    def _publish(self, kept: Kept | None = None) -> None:
         found = self._pass
         self._answers.publish(
             driver=found.driver if found else _STARTING,
             devices=found.devices if found else (),
             notices=found.notices if found else (),
             interval=self.interval,
-            sample=sample,
+            kept=kept,
         )
 
 

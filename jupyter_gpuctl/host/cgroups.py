@@ -6,6 +6,7 @@ The only reader of ``/sys/fs/cgroup`` and ``/proc/*/cgroup``; groups that *we* m
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -210,7 +211,12 @@ def page_cache(stat: dict[str, int], version: int) -> int:
 def read_text(path: Path) -> str | None:
     """``None`` for whatever can't be read: groups and processes go away at any time."""
     try:
-        return path.read_bytes().decode(errors="replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = os.read(descriptor, 1 << 16)
+        finally:
+            os.close(descriptor)
+        return found.decode(errors="replace")
     except OSError:
         return None
 

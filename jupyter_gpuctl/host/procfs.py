@@ -46,8 +46,12 @@ def parse_stat(text: str) -> ProcessInfo:
 def read_process(pid: int, root: str = "/proc") -> ProcessInfo | None:
     """A process, zombies included; ``None``: it is gone, or may not be seen."""
     try:
-        with open(f"{root}/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return parse_stat(file.read())
+        # A third of what open() costs, hundreds of times a tick.
+        descriptor = os.open(f"{root}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return parse_stat(os.read(descriptor, 4096).decode(errors="replace"))
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError, IndexError):
         return None
 
@@ -75,12 +79,15 @@ class ProcFs:
         found = read_process(pid, self._root)
         return None if found is None or found.zombie else found
 
-    def all(self) -> Sequence[ProcessInfo]:
+    def pids(self) -> Sequence[int]:
         try:
-            pids = [int(name) for name in os.listdir(self._root) if name.isdecimal()]
+            return [int(name) for name in os.listdir(self._root) if name.isdecimal()]
         except OSError:
             return []
-        return [info for pid in pids if (info := self.info(pid)) is not None]
+
+    def all(self) -> Sequence[ProcessInfo]:
+        """Every process that may be seen."""
+        return [info for pid in self.pids() if (info := self.info(pid)) is not None]
 
     def user(self, pid: int) -> str | None:
         uid = self.uid(pid)

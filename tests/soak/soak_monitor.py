@@ -80,7 +80,7 @@ def test_hours_of_sampling_stay_within_bounds(machine, workers):
             devices=found.devices,
             notices=found.notices,
             interval=1.0,
-            sample=found.sample,
+            kept=Answers.keep(found.sample),
         )
         answers.body(max(0, found.sample.seq - 1), NEWEST, clock.now())
         if number % 1000 == 0:

@@ -88,7 +88,11 @@ contents = st.tuples(
 def publish(answers: Answers, samples: list[Sample]) -> None:
     for sample in samples:
         answers.publish(
-            driver=DRIVER, devices=[DEVICE], notices=[NOTICE], interval=1.0, sample=sample
+            driver=DRIVER,
+            devices=[DEVICE],
+            notices=[NOTICE],
+            interval=1.0,
+            kept=Answers.keep(sample),
         )
 
 
@@ -126,7 +130,7 @@ def test_the_encoder_agrees_with_pydantic():
 
 def test_before_the_first_sample_there_is_an_answer():
     answers = Answers()
-    answers.publish(driver=DRIVER, devices=[], notices=[], interval=1.0, sample=None)
+    answers.publish(driver=DRIVER, devices=[], notices=[], interval=1.0, kept=None)
     assert json.loads(answers.body(0, NEWEST, NOW))["samples"] == []
     assert json.loads(answers.body(None, NEWEST, NOW))["seq"] == 0
 
@@ -145,12 +149,12 @@ def test_since_in_the_future_names_both_numbers_and_the_mend():
 def test_an_unknown_detail_is_refused():
     answers = Answers()
     publish(answers, [])
-    answers.publish(driver=DRIVER, devices=[], notices=[], interval=1.0, sample=None)
+    answers.publish(driver=DRIVER, devices=[], notices=[], interval=1.0, kept=None)
     with pytest.raises(InvalidInput, match="neither 'newest' nor 'all'"):
         answers.body(None, "everything", NOW)
 
 
-def test_memory_of_encoded_samples_is_bounded():
+def test_an_hour_is_kept_and_no_more():
     answers = Answers()
     host = HostReading(None, 1, None, None, None, None)
     for second in range(3000):
@@ -159,8 +163,7 @@ def test_memory_of_encoded_samples_is_bounded():
             devices=[],
             notices=[],
             interval=1.0,
-            sample=Sample(second + 1, NOW + timedelta(seconds=second), (), (), host),
+            kept=Answers.keep(Sample(second + 1, NOW + timedelta(seconds=second), (), (), host)),
         )
         answers.body(None, NEWEST, NOW)
     assert len(json.loads(answers.body(0, ALL, NOW))["samples"]) == 840
-    assert len(answers._encoded) <= Answers._CACHED_SAMPLES
