@@ -10,7 +10,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
 from ..core.encoding import encode
-from ..core.errors import InvalidInput
+from ..core.errors import Forbidden, InvalidInput
 from .errors import describe
 
 AUTH_RESOURCE = "gpuctl"
@@ -30,7 +30,8 @@ class GpuCtlHandler(APIHandler):
         """Let the request through, or refuse it.
 
         Raises:
-            HTTPError: 403 without a user or without permission, 404 from another origin.
+            HTTPError: 403 without a user, 404 from another origin.
+            Forbidden: the user has not the permission.
         """
         await super().prepare()
         method = self.request.method or ""
@@ -44,7 +45,11 @@ class GpuCtlHandler(APIHandler):
         if inspect.isawaitable(allowed):
             allowed = await allowed
         if not allowed:
-            raise HTTPError(403, f"You are not allowed to {action} {self.auth_resource}.")
+            raise Forbidden(
+                "auth.forbidden",
+                f"You are not allowed to {action} {self.auth_resource} on this server.",
+                hint="Ask whoever runs the server: its Authorizer decides.",
+            )
 
     def compute_etag(self) -> None:
         """None: what is asked for is never the same twice, and hashing it would cost each poll."""
