@@ -30,7 +30,7 @@ $(BUNDLE): $(VENV)/.python $(LAB_SOURCES)
 	touch $@
 
 $(VENV)/.installed: $(BUNDLE) jupyter-config/jupyter_server_config.d/jupyter_gpuctl.json
-	$(BIN)/python -m pip install -q -c tests/constraints.txt --no-build-isolation -e .
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(BIN)/python -m pip install -q -c tests/constraints.txt --no-build-isolation -e .
 	$(BIN)/jupyter labextension develop --overwrite . > /dev/null
 	$(BIN)/jupyter server extension enable --sys-prefix jupyter_gpuctl 2> /dev/null
 	touch $@

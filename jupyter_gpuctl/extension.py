@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,9 @@ class GpuCtlApp(ExtensionApp):
         if self._monitor is not None:
             from .gpus.prometheus import GpuCollector
 
+            # A full pass of Python's garbage collector looks at all that a server has loaded, for
+            # about 100 ms in which nobody is answered. What is loaded by now stays: it need not.
+            gc.freeze()
             self._monitor.start()
             self._collector = GpuCollector(self._monitor)
             self._collector.register()

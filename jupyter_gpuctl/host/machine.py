@@ -7,12 +7,16 @@ from collections.abc import Callable
 
 from .model import CgroupLimits, DiskUse, HostReading
 
+LIMITS_EVERY = 30
+"""Readings between two looks for limits where there were none."""
+
 
 class Machine:
     """Reads processor, memory and limits. Cheap enough for every tick."""
 
     def __init__(self, limits: Callable[[], CgroupLimits | None] = lambda: None) -> None:
-        self._limits = limits
+        self._ask_limits = limits
+        self._limits_wait = 0
         self._asked_before = False
 
     def read(self, home: DiskUse | None = None) -> HostReading:
@@ -30,6 +34,15 @@ class Machine:
             limits=self._limits(),
             home=home,
         )
+
+    def _limits(self) -> CgroupLimits | None:
+        """Where there are none, they are looked for again only now and then."""
+        if self._limits_wait > 0:
+            self._limits_wait -= 1
+            return None
+        found = self._ask_limits()
+        self._limits_wait = 0 if found else LIMITS_EVERY
+        return found
 
 
 def disk_use(path: str) -> DiskUse:

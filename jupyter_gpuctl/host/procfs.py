@@ -7,6 +7,7 @@ one ``read`` of ``stat`` holds both; see proc(5) for the fields.
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -15,6 +16,11 @@ from .model import ProcessInfo
 
 # include/linux/proc_ns.h: PROC_PID_INIT_INO
 FIRST_PID_NAMESPACE = "pid:[4026531836]"
+
+KEPT_FILES = 128
+"""Files of processes that stay open at most."""
+STAT_SIZE = 4096
+"""Bytes; more than any line of ``/proc/PID/stat``."""
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -46,12 +52,8 @@ def parse_stat(text: str) -> ProcessInfo:
 def read_process(pid: int, root: str = "/proc") -> ProcessInfo | None:
     """A process, zombies included; ``None``: it is gone, or may not be seen."""
     try:
-        # A third of what open() costs, hundreds of times a tick.
-        descriptor = os.open(f"{root}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return parse_stat(os.read(descriptor, 4096).decode(errors="replace"))
-        finally:
-            os.close(descriptor)
+        with open(f"{root}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return parse_stat(file.read())
     except (OSError, ValueError, IndexError):
         return None
 
@@ -59,7 +61,11 @@ def read_process(pid: int, root: str = "/proc") -> ProcessInfo | None:
 class ProcFs:
     """The :class:`~jupyter_gpuctl.gpus.ports.ProcessTable` of Linux.
 
-    ``container_id`` gives the container of a pid (``host.cgroups``). ``root`` is for tests.
+    ``container_id`` gives the container of a pid (``host.cgroups``). ``root`` is for tests. Used
+    from one thread at a time.
+
+    The files of processes that are asked about again and again stay open, which takes two of three
+    system calls off each reading.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class ProcFs:
         self._root = root
         self._container_id = container_id
         self._own_container = container_id(os.getpid())
+        self._kept: OrderedDict[int, int] = OrderedDict()
         try:
             namespace = os.readlink(f"{root}/self/ns/pid")
         except OSError:
@@ -75,9 +82,35 @@ class ProcFs:
         self.confined = namespace != FIRST_PID_NAMESPACE
         """Whether we run in a pid namespace of our own, and so see other pids than the driver."""
 
+    def __del__(self) -> None:
+        for descriptor in self._kept.values():
+            os.close(descriptor)
+
     def info(self, pid: int) -> ProcessInfo | None:
-        found = read_process(pid, self._root)
+        found = self._read_kept(pid) or self._read_anew(pid)
         return None if found is None or found.zombie else found
+
+    def _read_kept(self, pid: int) -> ProcessInfo | None:
+        """By the file that was kept open: it is that process's, and never a later one's."""
+        descriptor = self._kept.get(pid)
+        if descriptor is None:
+            return None
+        self._kept.move_to_end(pid)
+        try:
+            return parse_stat(os.pread(descriptor, STAT_SIZE, 0).decode(errors="replace"))
+        except (OSError, ValueError, IndexError):
+            os.close(self._kept.pop(pid))
+            return None
+
+    def _read_anew(self, pid: int) -> ProcessInfo | None:
+        try:
+            descriptor = os.open(f"{self._root}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        self._kept[pid] = descriptor
+        if len(self._kept) > KEPT_FILES:
+            os.close(self._kept.popitem(last=False)[1])
+        return self._read_kept(pid)
 
     def pids(self) -> Sequence[int]:
         try:

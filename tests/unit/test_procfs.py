@@ -1,10 +1,11 @@
 import os
+import signal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_gpuctl.host.procfs import ProcFs, parse_stat, read_process
+from jupyter_gpuctl.host.procfs import KEPT_FILES, ProcFs, parse_stat, read_process
 
 LINE = (
     "{pid} ({name}) {state} {parent} 7 {session} 0 -1 4194304 1 2 3 4 {user} {system} {cu} {cs} "
@@ -69,3 +70,22 @@ def test_the_real_user_is_told_not_the_owner_of_the_folder(tmp_path):
     (tmp_path / "42" / "status").write_text("Name:\tx\nUid:\t12345\t0\t0\t0\n")
     assert ProcFs(root=str(tmp_path)).uid(42) == 12345
     assert ProcFs(root=str(tmp_path)).user(42) is None
+
+
+def test_files_of_processes_are_kept_within_a_bound_and_never_answer_for_a_later_process():
+    table = ProcFs()
+    pids = table.pids()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        for pid in pids:
+            table.info(pid)
+    assert len(os.listdir("/proc/self/fd")) <= before + KEPT_FILES
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    assert table.info(child).parent == os.getpid()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert table.info(child) is None
+    del table
+    assert len(os.listdir("/proc/self/fd")) <= before
