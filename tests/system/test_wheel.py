@@ -79,9 +79,9 @@ def test_the_wheel_carries_both_extensions_and_nothing_of_the_workshop(wheel):
         f"jupyter_gpuctl-{__version__}.data",
         f"jupyter_gpuctl-{__version__}.dist-info",
     }
-    # Once, where JupyterLab looks; with maps for error reports, without sources or tests.
+    # Once, where JupyterLab looks; built for production, without sources or tests.
     assert not any(name.startswith("jupyter_gpuctl/labextension") for name in names)
-    assert not [name for name in names if name.endswith((".ts", ".tsx")) or "/tests/" in name]
+    assert not [name for name in names if name.endswith((".map", ".ts", ".tsx")) or "/tests/" in name]
 
 
 def test_after_installing_both_extensions_are_enabled_without_node(environment):
