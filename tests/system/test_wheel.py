@@ -81,7 +81,9 @@ def test_the_wheel_carries_both_extensions_and_nothing_of_the_workshop(wheel):
     }
     # Once, where JupyterLab looks; built for production, without sources or tests.
     assert not any(name.startswith("jupyter_gpuctl/labextension") for name in names)
-    assert not [name for name in names if name.endswith((".map", ".ts", ".tsx")) or "/tests/" in name]
+    assert not [
+        name for name in names if name.endswith((".map", ".ts", ".tsx")) or "/tests/" in name
+    ]
 
 
 def test_after_installing_both_extensions_are_enabled_without_node(environment):
