@@ -49,10 +49,10 @@ def parse_stat(text: str) -> ProcessInfo:
     )
 
 
-def read_process(pid: int, root: str = "/proc") -> ProcessInfo | None:
+def read_process(pid: int) -> ProcessInfo | None:
     """A process, zombies included; ``None``: it is gone, or may not be seen."""
     try:
-        with open(f"{root}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return parse_stat(file.read())
     except (OSError, ValueError, IndexError):
         return None
@@ -117,10 +117,6 @@ class ProcFs:
             return [int(name) for name in os.listdir(self._root) if name.isdecimal()]
         except OSError:
             return []
-
-    def all(self) -> Sequence[ProcessInfo]:
-        """Every process that may be seen."""
-        return [info for pid in self.pids() if (info := self.info(pid)) is not None]
 
     def user(self, pid: int) -> str | None:
         uid = self.uid(pid)

@@ -25,7 +25,7 @@ from jupyter_gpuctl.gpus.kernels import KernelMeter
 from jupyter_gpuctl.gpus.model import DeviceProcess, GpuProcess, Owner
 from jupyter_gpuctl.gpus.ports import Kernel
 from jupyter_gpuctl.host.identity import ServerUser, server_user
-from jupyter_gpuctl.host.procfs import ProcFs
+from jupyter_gpuctl.host.procfs import ProcFs, read_process
 
 ME = server_user({})
 
@@ -68,11 +68,16 @@ class RunningKernel:
     def stop(self) -> None:
         """End the kernel and whatever is left in its session."""
         self.client.stop_channels()
-        left = [info.pid for info in ProcFs().all() if info.session == self.pid]
+        left = [pid for pid in ProcFs().pids() if session_of(pid) == self.pid]
         self.manager.shutdown_kernel(now=True)
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def session_of(pid: int) -> int | None:
+    info = read_process(pid)
+    return info.session if info else None
 
 
 @pytest.fixture
