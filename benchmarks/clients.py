@@ -13,6 +13,7 @@ from .measure import cpu_seconds, percentile
 from .servers import TOKEN, Failed, Server
 
 CLIENT = Path(__file__).with_name("client.py")
+IDLE_CLOCK = Path(__file__).with_name("idle_clock.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Window:
     p50: float
     p99: float
     longest: float
+    pause: float
+    """The longest that a process which only sleeps was kept waiting meanwhile."""
 
 
 def at_work(
@@ -42,7 +45,12 @@ def at_work(
         if client.stdout.readline() != "start\n":
             raise Failed(f"The clients ({kind}) ended before they began.")
         cpu, calls = cpu_seconds(server.pid), machine.log.total()
-        line = client.stdout.readline()
+        clock = subprocess.Popen([sys.executable, IDLE_CLOCK], stdout=subprocess.PIPE, text=True)
+        try:
+            line = client.stdout.readline()
+        finally:
+            clock.terminate()
+            pause = float(clock.communicate()[0] or "nan")
         cpu, calls = cpu_seconds(server.pid) - cpu, machine.log.total() - calls
     finally:
         client.terminate()
@@ -58,4 +66,5 @@ def at_work(
         percentile(latencies, 50),
         percentile(latencies, 99),
         max(latencies),
+        pause,
     )

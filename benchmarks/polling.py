@@ -51,6 +51,10 @@ def figures(beside: Callable[[], nvdashboard.Costs], seconds: float) -> Iterator
         name = f"`GET gpus`, {MANY} panels, {what}"
         yield Figure(name, "ms", ours * 1e3, kernels, theirs * 1e3, *target)
     yield Figure(
+        "longest pause of a process that only sleeps, in the same 30 s",
+        *("ms", many.pause * 1e3, kernels, jupyters_own.pause * 1e3),
+    )
+    yield Figure(
         f"CPU of the server, {MANY} panels each second",
         *("ms/s", many.cpu * 1e3, kernels, jupyters_own.cpu * 1e3),
     )

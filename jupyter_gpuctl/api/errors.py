@@ -8,11 +8,13 @@ from typing import Any
 from tornado.web import HTTPError
 
 from ..core.errors import (
+    Conflict,
     Forbidden,
     GpuCtlError,
     InvalidConfig,
     InvalidInput,
     NotFound,
+    Refused,
     Unavailable,
 )
 
@@ -37,6 +39,8 @@ STATUS: dict[type[GpuCtlError], int] = {
     InvalidInput: 400,
     Forbidden: 403,
     NotFound: 404,
+    Conflict: 409,
+    Refused: 422,
     Unavailable: 503,
     InvalidConfig: 503,
 }

@@ -19,6 +19,8 @@ _MEANING = {
     400: "Malformed: names the argument and the value",
     403: "Not logged in, or not allowed",
     404: "Not there, or not yours",
+    409: "It contradicts what is so by now",
+    422: "Refused by policy: the verdict is in `detail`",
     503: "A backend is away, or the configuration can't be read",
 }
 _JSON_TYPES = {int: "integer", str: "string", bool: "boolean", float: "number"}

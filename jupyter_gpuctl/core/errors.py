@@ -42,5 +42,13 @@ class NotFound(GpuCtlError):
     """Not there, or not yours (HTTP 404)."""
 
 
+class Conflict(GpuCtlError):
+    """It contradicts what is so by now (HTTP 409)."""
+
+
+class Refused(GpuCtlError):
+    """Understood, and refused by policy (HTTP 422); ``detail`` carries the verdict."""
+
+
 class Unavailable(GpuCtlError):
     """A backend is away (HTTP 503, exit status 3)."""

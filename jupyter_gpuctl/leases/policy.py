@@ -1,0 +1,145 @@
+"""What people may hold, spend and keep: frozen values, and who is bound by what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class WindowKind(StrEnum):
+    """How the time is cut over which GPU-hours are counted."""
+
+    ROLLING = "rolling"
+    """The last ``seconds``, at any time."""
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time over which GPU-hours are counted."""
+
+    kind: WindowKind
+    seconds: int = 0
+    """Of a rolling window."""
+    weekday: int = 0
+    """On which a weekly window begins, at midnight: 0 is Monday."""
+    timezone: str = "UTC"
+    """Where midnight is, as the IANA database names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuQuota:
+    """Devices at once, in thousandths of a device."""
+
+    nominal: int
+    """Guaranteed: borrowers give way for it."""
+    limit: int
+    """The most, what is borrowed from the idle included."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoursQuota:
+    """GPU-hours in a window."""
+
+    limit: float
+    """GPU-hours."""
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What binds one user or one group. ``None`` everywhere: not limited."""
+
+    gpus: GpuQuota | None = None
+    gpu_hours: HoursQuota | None = None
+    max_lease: int | None = None
+    """Seconds."""
+    max_queued: int | None = None
+    """Requests of one user that may wait at once."""
+    models: tuple[str, ...] | None = None
+    """Each is looked for within the device's name, in any case of letters."""
+    priority: int | None = None
+    """Higher goes first; ``None`` is 0."""
+    weight: float | None = None
+    """Of the fair share: twice the weight, twice the use counts as the same; ``None`` is 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People who share a pool."""
+
+    name: str
+    members: frozenset[str]
+    pool: Limits
+    """What all members hold and spend together; ``max_lease`` and ``models`` bind each lease."""
+    each: Limits = Limits()
+    """What binds every member for himself, where ``users`` doesn't say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Devices booked for a group in a time window: a class on Monday at ten."""
+
+    group: str
+    gpus: int
+    """Whole devices."""
+    start: float
+    """Seconds since the epoch."""
+    end: float
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All quotas, and the settings that the rules need."""
+
+    default: Limits = Limits()
+    users: Mapping[str, Limits] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """By name, in the order of the file: the first that a user is a member of is charged."""
+    reservations: tuple[Reservation, ...] = ()
+    hide_names: bool = False
+    """Who holds and who waits is shown to administrators only; everybody sees oneself."""
+    offer_window: int = 600
+    """Seconds within which an offer must be accepted."""
+    reclaim_grace: int = 600
+    """Seconds that a borrower is given before borrowed devices are taken back."""
+    max_lease: int = 24 * 3600
+    """Seconds: the longest lease where no quota says otherwise."""
+
+    def groups_of(self, user: str) -> tuple[Group, ...]:
+        """The groups that ``user`` is a member of, in order."""
+        return tuple(group for group in self.groups.values() if user in group.members)
+
+    def limits_of(self, user: str, group: str | None) -> Limits:
+        """What binds ``user`` when charged to ``group``: field by field the nearest that is set.
+
+        ``users`` before the group's ``each`` before ``default``.
+        """
+        layers = [self.users.get(user, _NONE)]
+        if group is not None and group in self.groups:
+            layers.append(self.groups[group].each)
+        layers.append(self.default)
+        return Limits(
+            gpus=_first(layers, "gpus"),
+            gpu_hours=_first(layers, "gpu_hours"),
+            max_lease=_first(layers, "max_lease"),
+            max_queued=_first(layers, "max_queued"),
+            models=_first(layers, "models"),
+            priority=_first(layers, "priority"),
+            weight=_first(layers, "weight"),
+        )
+
+    def pool_of(self, group: str | None) -> Limits:
+        """What binds ``group`` as a whole."""
+        return self.groups[group].pool if group is not None and group in self.groups else _NONE
+
+
+_NONE = Limits()
+
+
+def _first(layers: list[Limits], name: str):  # type: ignore[no-untyped-def]
+    return next((v for v in (getattr(layer, name) for layer in layers) if v is not None), None)

@@ -1,0 +1,133 @@
+"""What the lease wing needs of the outside: who calls each method, when, and on which thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .model import Account, LeasableDevice, Lease
+from .policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """Which devices there are, and which are in use by processes that no lease covers."""
+
+    devices: tuple[LeasableDevice, ...]
+    processes: Mapping[str, frozenset[str | None]]
+    """By UUID: the users of all processes on the device (``None``: not known), leased or not."""
+    problem: str = ""
+    """Why no devices are known, in one sentence; empty when they are."""
+    hint: str = ""
+
+
+class DeviceDirectory(Protocol):
+    """Which devices can be leased here. Called on worker threads, often; answers from memory."""
+
+    def view(self) -> DeviceView:
+        """As of the newest sample."""
+        ...
+
+
+class PolicySource(Protocol):
+    """Where quotas come from. Called on worker threads before each decision."""
+
+    def policy(self) -> Policy:
+        """The newest that could be read; never raises once there has been one."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with a newer one that could not be read, and so isn't used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One row of who did what to whom."""
+
+    time: float
+    actor: str
+    """A user, or ``gpuctl`` for what the rules have done by themselves."""
+    action: str
+    """Such as ``lease.request``, ``lease.start``, ``lease.revoke``."""
+    lease_id: str | None
+    owner: str | None
+    """Whose lease it was."""
+    detail: Mapping[str, Any]
+    id: int = 0
+    """Given by the store; newer is greater."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a request with an idempotency key led to."""
+
+    fingerprint: str
+    """Of the request's body."""
+    lease_id: str
+
+
+class LeaseTransaction(Protocol):
+    """Reads and writes within one transaction that excludes all other writers."""
+
+    def live(self) -> tuple[Lease, ...]:
+        """All that are queued, offered or active."""
+        ...
+
+    def get(self, lease_id: str) -> Lease | None: ...
+
+    def add(self, lease: Lease) -> None: ...
+
+    def save(self, lease: Lease) -> None:
+        """Store the new state of a lease, its holds included.
+
+        Raises:
+            Conflict: the database forbids it: a device would be held twice, or over-packed.
+        """
+        ...
+
+    def accounts(
+        self, now: float, user_windows: Mapping[str, float], group_windows: Mapping[str, float]
+    ) -> tuple[Mapping[str, Account], Mapping[str, Account]]:
+        """What ended leases of these users and groups have spent since each one's time."""
+        ...
+
+    def charge(self, lease: Lease, at: float) -> None:
+        """Add an ended lease to the decayed use of its owner and group."""
+        ...
+
+    def remembered(self, owner: str, key: str) -> Remembered | None: ...
+
+    def remember(self, owner: str, key: str, what: Remembered, now: float) -> None: ...
+
+    def audit(self, entry: AuditEntry) -> None: ...
+
+
+class LeaseStore(Protocol):
+    """Where leases are kept. Called on worker threads.
+
+    Every method raises ``Unavailable`` where the database is away, full, or of a newer version.
+    """
+
+    def transaction(self) -> AbstractContextManager[LeaseTransaction]:
+        """Commits on leaving, rolls back on an exception. One writer at a time, machine-wide."""
+        ...
+
+    def version(self) -> int:
+        """A number that changes whenever any process commits. Cheap: asked each second."""
+        ...
+
+    def history(
+        self, owner: str | None, limit: int, before: tuple[float, str] | None
+    ) -> Sequence[Lease]:
+        """Ended leases of ``owner`` (``None``: of all), newest end first."""
+        ...
+
+    def audit(self, owner: str | None, limit: int, before: int | None) -> Sequence[AuditEntry]:
+        """Rows about ``owner``'s leases or by ``owner`` (``None``: all), newest first."""
+        ...
+
+    def close(self) -> None: ...

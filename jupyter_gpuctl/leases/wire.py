@@ -1,0 +1,179 @@
+"""The answers of the lease routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .model import EndReason, LeaseStatus, Verdict
+from .policy import WindowKind
+
+_DOCUMENTED = {"use_attribute_docstrings": True}
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAnswer:
+    """One lease, as the caller may see it."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    id: str
+    """Of others' leases it is shown to administrators only; empty where it is not."""
+    status: LeaseStatus
+    reason: EndReason | None
+    """Why it ended, or why it will end early (``expires_at`` tells when)."""
+    owner: str | None
+    """``null`` where the policy hides names."""
+    mine: bool
+    group: str | None
+    gpus: float
+    """Whole devices, or a share below 1."""
+    gpu_memory: int | None
+    """Bytes: the cap within a shared device, or the least that was asked for."""
+    gpu_model: str | None
+    devices: tuple[str, ...]
+    """UUIDs."""
+    duration: int
+    """Seconds asked for, extensions included."""
+    created_at: datetime
+    started_at: datetime | None
+    expires_at: datetime | None
+    offer_expires_at: datetime | None
+    ended_at: datetime | None
+    position: int | None
+    """In the queue; 1 is the head."""
+    estimated_start: datetime | None
+    """``null`` while queued: there is no basis for saying."""
+    kernel_id: str | None
+    note: str
+    remark: str
+    """What an administrator said when revoking, or whom a borrowed lease gives way to."""
+    interactive: bool
+    borrowed: bool
+    """Beyond the nominal quota: it gives way when an owner of nominal quota waits."""
+    gpu_hours: float
+    """Charged so far."""
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesAnswer:
+    """``GET leases``: all live leases, queue order after the held ones; or ended ones."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    items: tuple[LeaseAnswer, ...]
+    next: str | None
+    time: datetime
+    """The authority's clock: countdowns are against this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One limit that has a use: a bar in the panel."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    scope: str
+    """``user`` or ``group``."""
+    name: str
+    """Of the user or the group."""
+    kind: str
+    """``gpus``, ``gpu_hours`` or ``queued``."""
+    used: float
+    allowed: float | None
+    """``null``: not limited."""
+    nominal: float | None
+    """Of ``gpus``: how many are guaranteed; the rest is borrowed."""
+    left: float | None
+    window: WindowKind | None
+    window_seconds: int | None
+    """Of a rolling window."""
+    resets_at: datetime | None
+    """When a calendar window begins anew; of a rolling one, when the oldest use drops out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationAnswer:
+    """A booked time that has not ended."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    group: str
+    gpus: int
+    gpu_model: str | None
+    start: datetime
+    end: datetime
+    mine: bool
+    """The caller is a member of the group."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaAnswer:
+    """``GET quota``: the caller's limits, what is used, what is left, when it resets."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    user: str
+    groups: tuple[str, ...]
+    admin: bool
+    """Sees all, and may revoke."""
+    gauges: tuple[Gauge, ...]
+    max_lease: int
+    """Seconds."""
+    models: tuple[str, ...] | None
+    """Allowed; ``null``: all."""
+    available_models: tuple[str, ...]
+    """Of the devices here."""
+    largest: int
+    """The most whole devices that one lease could ever get here: on one host, of one model."""
+    offer_window: int
+    """Seconds."""
+    names_hidden: bool
+    reservations: tuple[ReservationAnswer, ...]
+    problem: str | None
+    """What is wrong with the quota file, where an older reading of it is still used."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewAnswer:
+    """``POST leases`` with ``dry_run``: what would become of it; nothing is stored."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    verdict: Verdict
+    devices: tuple[str, ...]
+    """That it would get now."""
+    expires_at: datetime | None
+    position: int | None
+    estimated_start: datetime | None
+    gpu_hours: float
+    """That it would cost if used to its end."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditAnswer:
+    """One row of the audit."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    id: int
+    time: datetime
+    actor: str
+    action: str
+    lease_id: str | None
+    owner: str | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditsAnswer:
+    """``GET audit``: newest first."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    items: tuple[AuditAnswer, ...]
+    next: str | None

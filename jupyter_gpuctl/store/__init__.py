@@ -1,0 +1,1 @@
+"""The one store: SQLAlchemy tables, Alembic migrations, one repository a wing."""
