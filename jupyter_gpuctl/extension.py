@@ -11,7 +11,7 @@ from jupyter_server.utils import url_path_join
 
 from .api.base import GpuCtlHandler
 from .api.health import Check, CheckStatus, HealthHandler
-from .api.routes import PREFIX
+from .api.routes import PREFIX, Route
 from .config import GpuCtl, load_config
 from .core.errors import GpuCtlError
 from .routes import ROUTES, MisconfiguredHandler
@@ -67,17 +67,16 @@ class GpuCtlApp(ExtensionApp):
         check = Check(CheckStatus.ERROR, error.message, error.hint)
         for route in ROUTES:
             if route.handler is HealthHandler:
-                self._route(route.path, HealthHandler, {"checks": lambda: {"config": check}})
+                self._route(route, HealthHandler, {"checks": lambda: {"config": check}})
             else:
-                self._route(route.path, MisconfiguredHandler, {"error": error})
+                self._route(route, MisconfiguredHandler, {"error": error})
 
     def _add(self, parts: Mapping[type[GpuCtlHandler], dict[str, Any]]) -> None:
         for route in ROUTES:
-            self._route(route.path, route.handler, parts.get(route.handler, {}))
+            self._route(route, route.handler, parts.get(route.handler, {}))
 
-    def _route(self, path: str, handler: type[GpuCtlHandler], parts: dict[str, Any]) -> None:
-        pattern = path.replace(".", r"\.")
-        self.handlers.append((url_path_join("/", PREFIX, pattern), handler, parts))
+    def _route(self, route: Route, handler: type[GpuCtlHandler], parts: dict[str, Any]) -> None:
+        self.handlers.append((url_path_join("/", PREFIX, route.pattern), handler, parts))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Begin to sample, once the event loop runs."""

@@ -8,6 +8,7 @@ from .api import health
 from .api.base import GpuCtlHandler
 from .api.routes import Operation, Route
 from .gpus import handlers as gpus
+from .leases import handlers as leases
 
 
 class OpenApiHandler(GpuCtlHandler):
@@ -25,13 +26,16 @@ class MisconfiguredHandler(GpuCtlHandler):
     def initialize(self, error: Exception) -> None:
         self._error = error
 
-    async def get(self) -> None:
+    async def get(self, **_: str) -> None:
         raise self._error
+
+    post = patch = delete = get
 
 
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *gpus.ROUTES,
+    *leases.ROUTES,
     Route(
         "openapi.json",
         OpenApiHandler,

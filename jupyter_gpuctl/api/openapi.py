@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.version import __version__
 from .errors import ErrorAnswer
-from .routes import PREFIX, Operation, Query, Route
+from .routes import PREFIX, Header, Operation, Query, Route
 
 _REF = "#/components/schemas/{model}"
 _MEANING = {
@@ -30,14 +30,16 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of ``routes``; same routes, same document."""
     from pydantic import TypeAdapter
 
-    answers = {
-        operation.answer
-        for route in routes
-        for operation in route.operations
-        if isinstance(operation.answer, type)
-    } | {ErrorAnswer}
+    operations = [operation for route in routes for operation in route.operations]
+    answers = {o.answer for o in operations} | {o.created for o in operations} | {ErrorAnswer}
+    bodies = {o.body for o in operations}
+    kinds = [("serialization", answers), ("validation", bodies)]
     references, schemas = TypeAdapter.json_schemas(
-        [(kind, "serialization", TypeAdapter(kind)) for kind in sorted(answers, key=repr)],
+        [
+            (kind, mode, TypeAdapter(kind))  # type: ignore[misc]
+            for mode, types in kinds
+            for kind in sorted(types - {None}, key=repr)
+        ],
         ref_template=_REF,
     )
     schema_of = {kind: reference for (kind, _), reference in references.items()}
@@ -54,7 +56,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": {
             f"/{route.path}": {
-                operation.method.lower(): _operation(operation, schema_of)
+                operation.method.lower(): _operation(route, operation, schema_of)
                 for operation in route.operations
             }
             for route in routes
@@ -74,19 +76,43 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
-    answer = schema_of.get(operation.answer, {"type": "object"})
-    failed = {"application/json": {"schema": schema_of[ErrorAnswer]}}
-    return {
+def _operation(route: Route, operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    def content(kind: Any) -> dict[str, Any]:
+        return {"application/json": {"schema": schema_of[kind]}}
+
+    described: dict[str, Any] = {
         "summary": operation.summary,
-        "parameters": [_parameter(query) for query in operation.query],
-        "responses": {
-            "200": {"description": "Done", "content": {"application/json": {"schema": answer}}}
-        }
-        | {
-            str(status): {"description": _MEANING[status], "content": failed}
-            for status in operation.errors
-        },
+        "parameters": [
+            *(_path_parameter(name) for name in route.parameters),
+            *(_parameter(query) for query in operation.query),
+            *(_header(header) for header in operation.headers),
+        ],
+    }
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": content(operation.body)}
+    succeeded = {"200": ("Done", operation.answer), "201": ("Made", operation.created)}
+    described["responses"] = {
+        status: {"description": description, "content": content(kind)}
+        for status, (description, kind) in succeeded.items()
+        if kind is not None
+    } | {
+        str(status): {"description": _MEANING[status], "content": content(ErrorAnswer)}
+        for status in operation.errors
+    }
+    return described
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {
+        "name": header.name,
+        "in": "header",
+        "required": False,
+        "description": header.description,
+        "schema": {"type": "string", "maxLength": header.max_length},
     }
 
 

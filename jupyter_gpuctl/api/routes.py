@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from .base import GpuCtlHandler
 
 PREFIX = "gpuctl/api/v1"
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,29 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """A request header that means something to a verb."""
+
+    name: str
+    description: str
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One verb of one route."""
 
     method: str
     summary: str
     answer: Any
+    """Of a call that went well, with status 200; ``None``: it never answers so."""
     query: tuple[Query, ...] = ()
     errors: tuple[int, ...] = (403, 503)
+    body: Any = None
+    """What must be sent as JSON; ``None``: nothing is read."""
+    headers: tuple[Header, ...] = ()
+    created: Any = None
+    """The answer where something was made, with status 201."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +53,20 @@ class Route:
     """A path under :data:`PREFIX`, who answers it, and what its verbs are."""
 
     path: str
+    """Its parameters in braces: ``leases/{id}``."""
     handler: type[GpuCtlHandler]
     operations: tuple[Operation, ...]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in the path, in order: keyword arguments of the handler's verbs."""
+        return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def pattern(self) -> str:
+        """The path as the regular expression that Tornado asks for."""
+        parts = _PARAMETER.split(self.path)
+        return "".join(
+            f"(?P<{part}>[^/]+)" if position % 2 else re.escape(part)
+            for position, part in enumerate(parts)
+        )

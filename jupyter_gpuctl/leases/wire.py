@@ -1,4 +1,4 @@
-"""The answers of the lease routes."""
+"""The bodies and the answers of the lease routes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,45 @@ from .model import EndReason, LeaseStatus, Verdict
 from .policy import WindowKind
 
 _DOCUMENTED = {"use_attribute_docstrings": True}
+_BODY = {"use_attribute_docstrings": True, "extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRequestBody:
+    """``POST leases``. Read by :func:`.requests.parse_request`, which checks more than types."""
+
+    __pydantic_config__ = _BODY
+
+    gpus: float
+    """Whole devices, or a share below 1 (at most three decimals) with ``gpu_memory``."""
+    duration: str | float
+    """Seconds, or such as ``2h`` or ``1h30m``."""
+    gpu_model: str | None = None
+    """Within the device's name, in any case of letters; ``|`` between several."""
+    gpu_memory: str | float | None = None
+    """Bytes, or such as ``8GiB``: the cap within a shared device, or the least that each whole
+    device must have."""
+    kernel_id: str | None = None
+    note: str = ""
+    """For people; at most 500 characters."""
+    group: str | None = None
+    """Charge this group; left out: the first that the caller is a member of."""
+    interactive: bool = True
+    """After a wait: offer it for acceptance; ``false``: start it at once."""
+    dry_run: bool = False
+    """Only say what would become of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasePatchBody:
+    """``PATCH leases/{id}``: one of the two."""
+
+    __pydantic_config__ = _BODY
+
+    extend: str | float | None = None
+    """By how much longer: seconds, or such as ``1h``."""
+    accept: bool | None = None
+    """``true`` accepts an offer. To decline it, ``DELETE`` the lease."""
 
 
 @dataclass(frozen=True, slots=True)

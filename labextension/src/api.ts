@@ -117,6 +117,494 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's limits, what is used, what is left */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QuotaAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/leases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All live leases, the queue after the held ones; or the caller's ended ones */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `live` where left out */
+                    status?: "live" | "ended";
+                    /** @description At most so many items, up to 1000; left out: 100 */
+                    limit?: number;
+                    /** @description Where to go on: `next` of an earlier answer */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LeasesAnswer"];
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Ask for GPUs; with `dry_run` only say what would become of it */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Any text of one's own: the same request with the same key is made once */
+                    "Idempotency-Key"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["LeaseRequestBody"];
+                };
+            };
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PreviewAnswer"];
+                    };
+                };
+                /** @description Made */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LeaseAnswer"];
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description It contradicts what is so by now */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Refused by policy: the verdict is in `detail` */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/leases/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One lease */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LeaseAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Give it back, leave the queue, decline the offer; or, as an administrator, revoke it */
+        delete: {
+            parameters: {
+                query?: {
+                    /** @description Told to its owner where somebody else ends it */
+                    reason?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LeaseAnswer"];
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description It contradicts what is so by now */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Extend it, or accept the offer */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["LeasePatchBody"];
+                };
+            };
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LeaseAnswer"];
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description It contradicts what is so by now */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Refused by policy: the verdict is in `detail` */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what to whom, newest first: one's own rows, or all for an administrator */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description At most so many items, up to 1000; left out: 100 */
+                    limit?: number;
+                    /** @description Where to go on: `next` of an earlier answer */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuditsAnswer"];
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -168,6 +656,41 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AuditAnswer
+         * @description One row of the audit.
+         */
+        AuditAnswer: {
+            /** Id */
+            id: number;
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
+            /** Actor */
+            actor: string;
+            /** Action */
+            action: string;
+            /** Lease Id */
+            lease_id: string | null;
+            /** Owner */
+            owner: string | null;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * AuditsAnswer
+         * @description ``GET audit``: newest first.
+         */
+        AuditsAnswer: {
+            /** Items */
+            items: components["schemas"]["AuditAnswer"][];
+            /** Next */
+            next: string | null;
+        };
         /**
          * CgroupLimits
          * @description What the control group of this server may use. ``None``: no limit, or not known.
@@ -409,6 +932,12 @@ export interface components {
          */
         DriverStatus: "ok" | "simulated" | "missing" | "mismatch" | "error" | "unresponsive";
         /**
+         * EndReason
+         * @description Why a lease is over.
+         * @enum {string}
+         */
+        EndReason: "released" | "expired" | "cancelled" | "declined" | "lapsed" | "revoked" | "reclaimed";
+        /**
          * ErrorAnswer
          * @description What every refused or failed call answers.
          */
@@ -435,6 +964,52 @@ export interface components {
              * @description What to do about it.
              */
             hint: string;
+        };
+        /**
+         * Gauge
+         * @description One limit that has a use: a bar in the panel.
+         */
+        Gauge: {
+            /**
+             * Scope
+             * @description ``user`` or ``group``.
+             */
+            scope: string;
+            /**
+             * Name
+             * @description Of the user or the group.
+             */
+            name: string;
+            /**
+             * Kind
+             * @description ``gpus``, ``gpu_hours`` or ``queued``.
+             */
+            kind: string;
+            /** Used */
+            used: number;
+            /**
+             * Allowed
+             * @description ``null``: not limited.
+             */
+            allowed: number | null;
+            /**
+             * Nominal
+             * @description Of ``gpus``: how many are guaranteed; the rest is borrowed.
+             */
+            nominal: number | null;
+            /** Left */
+            left: number | null;
+            window: components["schemas"]["WindowKind"] | null;
+            /**
+             * Window Seconds
+             * @description Of a rolling window.
+             */
+            window_seconds: number | null;
+            /**
+             * Resets At
+             * @description When a calendar window begins anew; of a rolling one, when the oldest use drops out.
+             */
+            resets_at: string | null;
         };
         /**
          * GpuProcess
@@ -599,6 +1174,200 @@ export interface components {
             processes: number;
         };
         /**
+         * LeaseAnswer
+         * @description One lease, as the caller may see it.
+         */
+        LeaseAnswer: {
+            /**
+             * Id
+             * @description Of others' leases it is shown to administrators only; empty where it is not.
+             */
+            id: string;
+            status: components["schemas"]["LeaseStatus"];
+            /** @description Why it ended, or why it will end early (``expires_at`` tells when). */
+            reason: components["schemas"]["EndReason"] | null;
+            /**
+             * Owner
+             * @description ``null`` where the policy hides names.
+             */
+            owner: string | null;
+            /** Mine */
+            mine: boolean;
+            /** Group */
+            group: string | null;
+            /**
+             * Gpus
+             * @description Whole devices, or a share below 1.
+             */
+            gpus: number;
+            /**
+             * Gpu Memory
+             * @description Bytes: the cap within a shared device, or the least that was asked for.
+             */
+            gpu_memory: number | null;
+            /** Gpu Model */
+            gpu_model: string | null;
+            /**
+             * Devices
+             * @description UUIDs.
+             */
+            devices: string[];
+            /**
+             * Duration
+             * @description Seconds asked for, extensions included.
+             */
+            duration: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Offer Expires At */
+            offer_expires_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Position
+             * @description In the queue; 1 is the head.
+             */
+            position: number | null;
+            /**
+             * Estimated Start
+             * @description ``null`` while queued: there is no basis for saying.
+             */
+            estimated_start: string | null;
+            /** Kernel Id */
+            kernel_id: string | null;
+            /** Note */
+            note: string;
+            /**
+             * Remark
+             * @description What an administrator said when revoking, or whom a borrowed lease gives way to.
+             */
+            remark: string;
+            /** Interactive */
+            interactive: boolean;
+            /**
+             * Borrowed
+             * @description Beyond the nominal quota: it gives way when an owner of nominal quota waits.
+             */
+            borrowed: boolean;
+            /**
+             * Gpu Hours
+             * @description Charged so far.
+             */
+            gpu_hours: number;
+            verdict: components["schemas"]["Verdict"];
+        };
+        /**
+         * LeasePatchBody
+         * @description ``PATCH leases/{id}``: one of the two.
+         */
+        LeasePatchBody: {
+            /**
+             * Extend
+             * @description By how much longer: seconds, or such as ``1h``.
+             * @default null
+             */
+            extend: string | number | null;
+            /**
+             * Accept
+             * @description ``true`` accepts an offer. To decline it, ``DELETE`` the lease.
+             * @default null
+             */
+            accept: boolean | null;
+        };
+        /**
+         * LeaseRequestBody
+         * @description ``POST leases``. Read by :func:`.requests.parse_request`, which checks more than types.
+         */
+        LeaseRequestBody: {
+            /**
+             * Gpus
+             * @description Whole devices, or a share below 1 (at most three decimals) with ``gpu_memory``.
+             */
+            gpus: number;
+            /**
+             * Duration
+             * @description Seconds, or such as ``2h`` or ``1h30m``.
+             */
+            duration: string | number;
+            /**
+             * Gpu Model
+             * @description Within the device's name, in any case of letters; ``|`` between several.
+             * @default null
+             */
+            gpu_model: string | null;
+            /**
+             * Gpu Memory
+             * @description Bytes, or such as ``8GiB``: the cap within a shared device, or the least that each whole
+             *     device must have.
+             * @default null
+             */
+            gpu_memory: string | number | null;
+            /**
+             * Kernel Id
+             * @default null
+             */
+            kernel_id: string | null;
+            /**
+             * Note
+             * @description For people; at most 500 characters.
+             * @default
+             */
+            note: string;
+            /**
+             * Group
+             * @description Charge this group; left out: the first that the caller is a member of.
+             * @default null
+             */
+            group: string | null;
+            /**
+             * Interactive
+             * @description After a wait: offer it for acceptance; ``false``: start it at once.
+             * @default true
+             */
+            interactive: boolean;
+            /**
+             * Dry Run
+             * @description Only say what would become of it.
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        /**
+         * LeaseStatus
+         * @description Where a lease stands. Changes only along :data:`TRANSITIONS`.
+         * @enum {string}
+         */
+        LeaseStatus: "queued" | "offered" | "active" | "ended";
+        /**
+         * LeasesAnswer
+         * @description ``GET leases``: all live leases, queue order after the held ones; or ended ones.
+         */
+        LeasesAnswer: {
+            /** Items */
+            items: components["schemas"]["LeaseAnswer"][];
+            /** Next */
+            next: string | null;
+            /**
+             * Time
+             * Format: date-time
+             * @description The authority's clock: countdowns are against this.
+             */
+            time: string;
+        };
+        /**
+         * Limit
+         * @description What decided against a request, or makes it wait. Stable: programs and docs know them.
+         * @enum {string}
+         */
+        Limit: "user.gpus" | "group.gpus" | "user.gpu_hours" | "group.gpu_hours" | "max_lease" | "max_queued" | "models" | "capacity" | "devices" | "outside" | "reservation" | "turn" | "borrowed";
+        /**
          * Notice
          * @description Something that will hurt soon if nobody acts.
          */
@@ -610,6 +1379,12 @@ export interface components {
             /** Hint */
             hint: string;
         };
+        /**
+         * Outcome
+         * @description What becomes of a request.
+         * @enum {string}
+         */
+        Outcome: "admitted" | "queued" | "refused";
         /**
          * Owner
          * @description Who a process belongs to. What is not known for certain is ``None``.
@@ -635,6 +1410,117 @@ export interface components {
             workload_id: string | null;
         };
         /**
+         * PreviewAnswer
+         * @description ``POST leases`` with ``dry_run``: what would become of it; nothing is stored.
+         */
+        PreviewAnswer: {
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Devices
+             * @description That it would get now.
+             */
+            devices: string[];
+            /** Expires At */
+            expires_at: string | null;
+            /** Position */
+            position: number | null;
+            /** Estimated Start */
+            estimated_start: string | null;
+            /**
+             * Gpu Hours
+             * @description That it would cost if used to its end.
+             */
+            gpu_hours: number;
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
+        };
+        /**
+         * QuotaAnswer
+         * @description ``GET quota``: the caller's limits, what is used, what is left, when it resets.
+         */
+        QuotaAnswer: {
+            /** User */
+            user: string;
+            /** Groups */
+            groups: string[];
+            /**
+             * Admin
+             * @description Sees all, and may revoke.
+             */
+            admin: boolean;
+            /** Gauges */
+            gauges: components["schemas"]["Gauge"][];
+            /**
+             * Max Lease
+             * @description Seconds.
+             */
+            max_lease: number;
+            /**
+             * Models
+             * @description Allowed; ``null``: all.
+             */
+            models: string[] | null;
+            /**
+             * Available Models
+             * @description Of the devices here.
+             */
+            available_models: string[];
+            /**
+             * Largest
+             * @description The most whole devices that one lease could ever get here: on one host, of one model.
+             */
+            largest: number;
+            /**
+             * Offer Window
+             * @description Seconds.
+             */
+            offer_window: number;
+            /** Names Hidden */
+            names_hidden: boolean;
+            /** Reservations */
+            reservations: components["schemas"]["ReservationAnswer"][];
+            /**
+             * Problem
+             * @description What is wrong with the quota file, where an older reading of it is still used.
+             */
+            problem: string | null;
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
+        };
+        /**
+         * ReservationAnswer
+         * @description A booked time that has not ended.
+         */
+        ReservationAnswer: {
+            /** Group */
+            group: string;
+            /** Gpus */
+            gpus: number;
+            /** Gpu Model */
+            gpu_model: string | null;
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /**
+             * Mine
+             * @description The caller is a member of the group.
+             */
+            mine: boolean;
+        };
+        /**
          * Sample
          * @description One reading of all devices and their processes, at one time.
          */
@@ -658,6 +1544,47 @@ export interface components {
             kernels: components["schemas"]["KernelReading"][];
             host: components["schemas"]["HostReading"];
         };
+        /**
+         * Verdict
+         * @description The answer to a request, with the limit that decided. Also a wire type.
+         */
+        Verdict: {
+            outcome: components["schemas"]["Outcome"];
+            /**
+             * @description What decided; ``None`` where nothing stands in the way.
+             * @default null
+             */
+            limit: components["schemas"]["Limit"] | null;
+            /**
+             * Used
+             * @description Of the limit, in its own unit: devices, GPU-hours, seconds, requests.
+             * @default null
+             */
+            used: number | null;
+            /**
+             * Allowed
+             * @default null
+             */
+            allowed: number | null;
+            /**
+             * Message
+             * @description One sentence for people: what is so.
+             * @default
+             */
+            message: string;
+            /**
+             * Hint
+             * @description One sentence: what would help.
+             * @default
+             */
+            hint: string;
+        };
+        /**
+         * WindowKind
+         * @description How the time is cut over which GPU-hours are counted.
+         * @enum {string}
+         */
+        WindowKind: "rolling" | "daily" | "weekly" | "monthly";
     };
     responses: never;
     parameters: never;

@@ -12,11 +12,42 @@ const PREFIX = 'gpuctl/api/v1';
 /** How long an answer may take, in milliseconds, before the server counts as away. */
 const PATIENCE = 10_000;
 
-/** Paths that answer to GET, and what each takes and gives. */
-type Get<P extends keyof paths> = paths[P]['get'];
-type Query<P extends keyof paths> = Get<P>['parameters']['query'];
-type Answer<P extends keyof paths> =
-  Get<P>['responses'][200]['content']['application/json'];
+type Verb = 'get' | 'post' | 'patch' | 'delete';
+
+/** One verb of one path, as the OpenAPI document has it. */
+type Operation<P extends keyof paths, V extends Verb> = NonNullable<
+  paths[P][V]
+>;
+
+/** The paths that take a verb. */
+type Taking<V extends Verb> = {
+  [P in keyof paths]: [Operation<P, V>] extends [never] ? never : P;
+}[keyof paths];
+
+/** What a verb takes: what is in the path, the query, the headers, the body. */
+type Sent<O> = (O extends { parameters: infer Q } ? Omit<Q, 'cookie'> : never) &
+  (O extends { requestBody: { content: { 'application/json': infer B } } }
+    ? { body: B }
+    : { body?: undefined });
+
+/** What it answers when all is well. */
+type Answer<O> = O extends { responses: infer R }
+  ? {
+      [S in keyof R & (200 | 201)]: R[S] extends {
+        content: { 'application/json': infer B };
+      }
+        ? B
+        : never;
+    }[keyof R & (200 | 201)]
+  : never;
+
+/** What can be sent, in whatever call. */
+interface ISent {
+  path?: Record<string, string>;
+  query?: Record<string, string | number | boolean | undefined>;
+  header?: Record<string, string | undefined>;
+  body?: unknown;
+}
 
 /**
  * GET one path of the API.
@@ -24,20 +55,58 @@ type Answer<P extends keyof paths> =
  * @throws ApiError where the server refuses
  * @throws ServerAway where it doesn't answer
  */
-export async function get<P extends keyof paths>(
+export function get<P extends Taking<'get'>>(
   path: P,
-  query?: Query<P>,
+  sent: Sent<Operation<P, 'get'>>,
+  settings?: ServerConnection.ISettings
+): Promise<Answer<Operation<P, 'get'>>> {
+  return call('GET', path, sent as ISent, settings);
+}
+
+/** POST to one path; what is made twice with one `Idempotency-Key` is made once. Throws as {@link get}. */
+export function post<P extends Taking<'post'>>(
+  path: P,
+  sent: Sent<Operation<P, 'post'>>,
+  settings?: ServerConnection.ISettings
+): Promise<Answer<Operation<P, 'post'>>> {
+  return call('POST', path, sent as ISent, settings);
+}
+
+/** PATCH one path. Throws as {@link get}. */
+export function patch<P extends Taking<'patch'>>(
+  path: P,
+  sent: Sent<Operation<P, 'patch'>>,
+  settings?: ServerConnection.ISettings
+): Promise<Answer<Operation<P, 'patch'>>> {
+  return call('PATCH', path, sent as ISent, settings);
+}
+
+/** DELETE one path. Throws as {@link get}. */
+export function remove<P extends Taking<'delete'>>(
+  path: P,
+  sent: Sent<Operation<P, 'delete'>>,
+  settings?: ServerConnection.ISettings
+): Promise<Answer<Operation<P, 'delete'>>> {
+  return call('DELETE', path, sent as ISent, settings);
+}
+
+async function call<T>(
+  method: string,
+  template: string,
+  sent: ISent,
   settings = ServerConnection.makeSettings()
-): Promise<Answer<P>> {
-  const url =
-    URLExt.join(settings.baseUrl, PREFIX, path) +
-    URLExt.objectToQueryString({ ...query });
+): Promise<T> {
   let response: Response;
   let body: string;
   try {
     response = await ServerConnection.makeRequest(
-      url,
-      { signal: AbortSignal.timeout(PATIENCE) },
+      address(settings.baseUrl, template, sent),
+      {
+        method,
+        signal: AbortSignal.timeout(PATIENCE),
+        ...(sent.header && { headers: given(sent.header) }),
+        ...(sent.body !== undefined && { body: JSON.stringify(sent.body) })
+      },
       settings
     );
     body = await response.text();
@@ -45,13 +114,34 @@ export async function get<P extends keyof paths>(
     throw new ServerAway(reason);
   }
   if (response.ok) {
-    return read(body) as Answer<P>;
+    return read(body) as T;
   }
   // A gateway in front of a server that is gone.
   if (response.status === 502 || response.status === 504) {
     throw new ServerAway(body);
   }
   throw refusal(response.status, body);
+}
+
+function address(baseUrl: string, template: string, sent: ISent): string {
+  const path = template.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(sent.path?.[name] ?? '')
+  );
+  return (
+    URLExt.join(baseUrl, PREFIX, path) +
+    URLExt.objectToQueryString(given(sent.query))
+  );
+}
+
+/** Without what is `undefined`: it would be sent by that name. */
+function given<T>(
+  values: Record<string, T | undefined> = {}
+): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(values).filter(
+      (entry): entry is [string, T] => entry[1] !== undefined
+    )
+  );
 }
 
 function read(body: string): unknown {

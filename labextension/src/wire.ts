@@ -4,13 +4,24 @@ import type { components } from './api';
 
 type Schemas = components['schemas'];
 
+export type AuditAnswer = Schemas['AuditAnswer'];
 export type Device = Schemas['Device'];
 export type DeviceReading = Schemas['DeviceReading'];
 export type Driver = Schemas['Driver'];
 export type ErrorAnswer = Schemas['ErrorAnswer'];
+export type Gauge = Schemas['Gauge'];
 export type GpuProcess = Schemas['GpuProcess'];
 export type GpusAnswer = Schemas['GpusAnswer'];
 export type HostReading = Schemas['HostReading'];
 export type KernelReading = Schemas['KernelReading'];
+export type LeaseAnswer = Schemas['LeaseAnswer'];
+export type LeasePatchBody = Schemas['LeasePatchBody'];
+export type LeaseRequestBody = Schemas['LeaseRequestBody'];
+export type LeaseStatus = Schemas['LeaseStatus'];
+export type LeasesAnswer = Schemas['LeasesAnswer'];
 export type Notice = Schemas['Notice'];
+export type PreviewAnswer = Schemas['PreviewAnswer'];
+export type QuotaAnswer = Schemas['QuotaAnswer'];
+export type ReservationAnswer = Schemas['ReservationAnswer'];
 export type Sample = Schemas['Sample'];
+export type Verdict = Schemas['Verdict'];

@@ -44,8 +44,7 @@ const gpus: JupyterFrontEndPlugin<IGpus> = {
   ): IGpus => {
     const { serverSettings } = app.serviceManager;
     const model = new GpuModel({
-      ask: since =>
-        get('/gpus', since === undefined ? {} : { since }, serverSettings),
+      ask: since => get('/gpus', { query: { since } }, serverSettings),
       now
     });
     const service = new Gpus(
