@@ -178,12 +178,12 @@ def _milli(value: Any) -> int:
     """Thousandths of a device of ``value``, a number of devices."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _invalid("gpus", value, f"gpus={_show(value)} is not a number.", _GPUS_HINT)
-    if not math.isfinite(value) or value <= 0:
-        raise _invalid("gpus", value, f"gpus={_show(value)} is not above 0.", _GPUS_HINT)
     if value > MAX_GPUS:
         raise _invalid(
             "gpus", value, f"gpus={_show(value)} is more than {MAX_GPUS}.", "Ask for less."
         )
+    if not value > 0:  # not a number is not
+        raise _invalid("gpus", value, f"gpus={_show(value)} is not above 0.", _GPUS_HINT)
     if value >= 1 and value != int(value):
         raise _invalid(
             "gpus",
