@@ -8,12 +8,13 @@ files over the environment.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from traitlets import Bool, Float, Int, TraitError, TraitType, validate
+from traitlets import Bool, Float, Int, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
 from .core.errors import InvalidConfig
@@ -22,6 +23,8 @@ from .core.quantities import parse_duration
 ENVIRONMENT_PREFIX = "GPUCTL_"
 MIN_INTERVAL = 0.1
 MAX_SIMULATED = 64
+LONGEST_OFFER = 24 * 3600
+LONGEST_LEASE = 366 * 24 * 3600
 
 
 class Duration(Float[float, Any]):
@@ -34,6 +37,60 @@ class Duration(Float[float, Any]):
 
     def from_string(self, s: str) -> float:
         return parse_duration(s, name=self.name or "duration")
+
+
+class Quotas(TraitType[Any, Any]):
+    """The whole path of a YAML file, or a mapping; ``None`` where there are no quotas."""
+
+    info_text = "the whole path of a YAML file, or a mapping"
+
+    def validate(self, obj: Any, value: Any) -> str | Mapping[str, Any] | None:
+        if value is None or value == "":
+            return None
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if isinstance(value, str):
+            return _whole_path(value)
+        if isinstance(value, Mapping):
+            return value
+        raise TraitError(
+            f"GpuCtl.{self.name}={_short(value)} is neither a path nor a mapping. "
+            "Set it to the path of a YAML file."
+        )
+
+    def from_string(self, s: str) -> Any:
+        """A path, or a mapping as JSON."""
+        if not s.lstrip().startswith("{"):
+            return s
+        try:
+            return json.loads(s, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError) as error:
+            raise TraitError(f"GpuCtl.{self.name} is not JSON: {error}.") from error
+
+
+def _whole_path(text: str) -> str:
+    path = os.path.expanduser(text)
+    if not os.path.isabs(path) or "\0" in path:
+        # Servers and commands that read one configuration run in different folders.
+        raise TraitError(
+            f"GpuCtl.quotas={_short(text)} is not a whole path. "
+            f"Write it from the root on, such as {os.path.abspath('quotas.yaml')}."
+        )
+    return path
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} is written twice")
+        found[name] = value
+    return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 class GpuCtl(Configurable):
@@ -57,6 +114,32 @@ class GpuCtl(Configurable):
         two counters of each GPU at each reading.""",
     ).tag(config=True)
 
+    quotas = Quotas(
+        None,
+        help="""What users and groups may hold, spend and keep: the whole path of a YAML file, which
+        is read again when it changes, or a mapping with default, users, groups and reservations.
+        None: no quotas; whoever asks first holds what there is, for max_lease at most.""",
+        allow_none=True,
+    ).tag(config=True)
+
+    database_url = Unicode(
+        "",
+        help="""Where leases are kept: sqlite:////whole/path. Servers that name the same file share
+        one queue. Empty: a file of this user's own, in the Jupyter data directory.""",
+    ).tag(config=True)
+
+    offer_window = Duration(
+        600.0,
+        help="""Seconds within which somebody who has waited must accept the GPU that is offered;
+        from 1 second to a day. Not charged until then. Also read: "10m".""",
+    ).tag(config=True)
+
+    max_lease = Duration(
+        86400.0,
+        help="""Seconds of the longest lease where no quota says otherwise; from a minute to a year.
+        Also read: "8h", "2d".""",
+    ).tag(config=True)
+
     @validate("simulate_gpus")
     def _check_simulate_gpus(self, proposal: Mapping[str, Any]) -> int:
         value: int = proposal["value"]
@@ -74,6 +157,38 @@ class GpuCtl(Configurable):
             raise TraitError(
                 f"GpuCtl.sample_interval={value:g} is not between {MIN_INTERVAL:g} and 3600 "
                 "seconds. Set it to 1, for one reading a second."
+            )
+        return value
+
+    @validate("database_url")
+    def _check_database_url(self, proposal: Mapping[str, Any]) -> str:
+        url: str = proposal["value"]
+        path = url.removeprefix("sqlite:///")
+        if url and (path == url or path[:1] not in ("/", "~") or "\0" in path):
+            # Without the value: the URL of another kind of database may hold a password.
+            raise TraitError(
+                "GpuCtl.database_url is not the URL of a SQLite file with its whole path. "
+                "Write sqlite:////whole/path/gpuctl.sqlite, with four slashes, or leave it empty."
+            )
+        return url
+
+    @validate("offer_window")
+    def _check_offer_window(self, proposal: Mapping[str, Any]) -> float:
+        value: float = proposal["value"]
+        if not 1 <= value <= LONGEST_OFFER:
+            raise TraitError(
+                f"GpuCtl.offer_window={value:g} is not between a second and a day. "
+                'Set it to "10m", for ten minutes.'
+            )
+        return value
+
+    @validate("max_lease")
+    def _check_max_lease(self, proposal: Mapping[str, Any]) -> float:
+        value: float = proposal["value"]
+        if not 60 <= value <= LONGEST_LEASE:
+            raise TraitError(
+                f"GpuCtl.max_lease={value:g} is not between a minute and a year of seconds. "
+                'Set it to "8h", for eight hours.'
             )
         return value
 
@@ -99,7 +214,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             except Exception as error:
                 raise InvalidConfig(
                     "config.invalid",
-                    f"{variable}={environ[variable]!r} can't be read: {error}",
+                    f"{variable}={_short(environ[variable])} can't be read: {error}",
                     hint="Mend or unset the variable.",
                 ) from error
     return values
