@@ -9,11 +9,14 @@ with the first one.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from .policy import Window, WindowKind
 
 
+# A decision asks for the windows of all users at one moment, and most have the default's.
+@lru_cache(maxsize=64)
 def bounds(window: Window, now: float) -> tuple[float, float]:
     """When ``window``, as it stands at ``now``, began, and when it resets: epoch seconds.
 

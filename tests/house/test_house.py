@@ -46,6 +46,7 @@ DOORS = {
     "jupyter_client": {"validation/engine.py"},
     "nbformat": {"validation/notebooks.py"},
     "pathspec": {"validation/paths.py"},
+    "yaml": {"leases/quota_file.py"},
 }
 
 
