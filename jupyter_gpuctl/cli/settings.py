@@ -17,8 +17,8 @@ class _ServerConfigReader(JupyterApp):
         return "jupyter_server_config"
 
 
-def read_settings() -> GpuCtl:
-    """The settings of this user's Jupyter server.
+def read_settings(**given: str | None) -> GpuCtl:
+    """The settings of this user's Jupyter server, under those ``given`` on the command line.
 
     Raises:
         InvalidConfig: a file that can't be read, an unknown trait, or a value that can't be.
@@ -32,4 +32,7 @@ def read_settings() -> GpuCtl:
             f"jupyter_server_config can't be read: {error}",
             hint=f"It is looked for in: {', '.join(reader.config_file_paths)}.",
         ) from error
+    for name, value in given.items():
+        if value is not None:
+            reader.config.GpuCtl[name] = value
     return load_config(reader.config)

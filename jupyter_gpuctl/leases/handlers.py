@@ -90,8 +90,9 @@ class OneLeaseHandler(LeaseHandler):
         if seconds is None:
             self.answer(await self.ask(lambda authority, actor: authority.accept(actor, id)))
         else:
+            key = parse_key(self.request.headers.get(KEY_HEADER))
             self.answer(
-                await self.ask(lambda authority, actor: authority.extend(actor, id, seconds))
+                await self.ask(lambda authority, actor: authority.extend(actor, id, seconds, key))
             )
 
     async def delete(self, id: str) -> None:  # noqa: A002
@@ -108,6 +109,9 @@ class AuditHandler(LeaseHandler):
         self.answer(await self.ask(lambda authority, actor: authority.audit(actor, count, cursor)))
 
 
+_KEY = Header(
+    KEY_HEADER, "Any text of one's own: the same request with the same key is made once", MAX_KEY
+)
 _LIMIT = Query("limit", int, "At most so many items, up to 1000; left out: 100")
 _CURSOR = Query("cursor", str, "Where to go on: `next` of an earlier answer")
 
@@ -137,13 +141,7 @@ ROUTES = (
                 "Ask for GPUs; with `dry_run` only say what would become of it",
                 PreviewAnswer,
                 body=LeaseRequestBody,
-                headers=(
-                    Header(
-                        KEY_HEADER,
-                        "Any text of one's own: the same request with the same key is made once",
-                        MAX_KEY,
-                    ),
-                ),
+                headers=(_KEY,),
                 created=LeaseAnswer,
                 errors=(400, 403, 409, 422, 503),
             ),
@@ -159,6 +157,7 @@ ROUTES = (
                 "Extend it, or accept the offer",
                 LeaseAnswer,
                 body=LeasePatchBody,
+                headers=(_KEY,),
                 errors=(400, 403, 404, 409, 422, 503),
             ),
             Operation(

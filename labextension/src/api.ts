@@ -458,7 +458,10 @@ export interface paths {
         patch: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Any text of one's own: the same request with the same key is made once */
+                    "Idempotency-Key"?: string;
+                };
                 path: {
                     id: string;
                 };
