@@ -1,3 +1,4 @@
 import gpus from './gpus/plugin';
+import leases from './leases/plugin';
 
-export default [...gpus];
+export default [...gpus, ...leases];

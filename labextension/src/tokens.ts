@@ -2,10 +2,32 @@
 
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
+import type { ReactNode } from 'react';
 
+import type { IPanelContext } from './gpus/components/context';
 import type { Folds } from './gpus/folds';
 import type { GpuModel } from './gpus/model';
+import type { IDeviceRow } from './gpus/rows';
 import type { IGpuSettings } from './gpus/settings';
+import type { LeaseModel } from './leases/model';
+
+/** What another wing adds to the panel and to the status bar. */
+export interface IPanelPart {
+  /** Emitted when any of it has changed. */
+  readonly changed: ISignal<unknown, void>;
+  /** Devices that somebody has a right to, whether or not anything runs on them. */
+  readonly held: ReadonlySet<string>;
+  /** Over the line that tells of the devices; `null`: nothing. */
+  above(): ReactNode;
+  /** Under it. `isFree`: at least one device can be had. */
+  below(isFree: boolean): ReactNode;
+  /** At the end of a device's last line. `isIdle`: nothing runs on it. */
+  device(row: IDeviceRow, isIdle: boolean): ReactNode;
+  /** Between the devices and the kernels. */
+  sections(context: IPanelContext): ReactNode;
+  /** A few words for the status bar; empty: none. */
+  status(): string;
+}
 
 /** The GPUs of the machine that the Jupyter server runs on. */
 export interface IGpus {
@@ -13,6 +35,11 @@ export interface IGpus {
   readonly folds: Folds;
   readonly settings: IGpuSettings;
   readonly settingsChanged: ISignal<IGpus, void>;
+  /** What other wings add, in the order in which they came. */
+  readonly parts: readonly IPanelPart[];
+  /** Emitted when a part has come, and when one has changed. */
+  readonly partsChanged: ISignal<IGpus, void>;
+  addPart(part: IPanelPart): void;
   /** Ask the server now. */
   refresh(): void;
 }
@@ -22,7 +49,24 @@ export const IGpus = new Token<IGpus>(
   'The GPUs of the machine that the Jupyter server runs on.'
 );
 
+/** Who holds which GPU until when, and who waits. */
+export interface ILeases {
+  readonly model: LeaseModel;
+  /** Ask the server now. */
+  refresh(): void;
+}
+
+export const ILeases = new Token<ILeases>(
+  'jupyter-gpuctl:ILeases',
+  'Who holds which GPU until when, and who waits.'
+);
+
 export const CommandIDs = {
   show: 'gpuctl:show-panel',
-  refresh: 'gpuctl:refresh'
+  refresh: 'gpuctl:refresh',
+  request: 'gpuctl:request',
+  release: 'gpuctl:release',
+  extend: 'gpuctl:extend',
+  accept: 'gpuctl:accept',
+  decline: 'gpuctl:decline'
 } as const;

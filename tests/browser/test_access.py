@@ -20,7 +20,7 @@ def test_everything_in_the_panel_can_be_reached_and_worked_by_keyboard(
     keyboard = panel.page.keyboard
     panel.root.get_by_title("Ask for the newest values now").focus()
     names: list[str] = []
-    for _ in range(20):
+    for _ in range(40):
         keyboard.press("Tab")
         inside = panel.root.evaluate("root => root.contains(document.activeElement)")
         if not inside:
@@ -34,7 +34,7 @@ def test_everything_in_the_panel_can_be_reached_and_worked_by_keyboard(
             )
         )
     walk = " | ".join(names)
-    for part in ("Settings", "DEVICES", "GPU 0", "GPU 1", "KERNELS HERE", "MACHINE"):
+    for part in ("Settings", "DEVICES", "GPU 0", "GPU 1", "MY LEASES", "KERNELS HERE", "MACHINE"):
         assert part.lower() in walk.lower(), walk
 
     fold = panel.device(1).locator(".gpuctl-Device-name")

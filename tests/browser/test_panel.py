@@ -146,6 +146,7 @@ def test_settings_say_what_is_shown(start: Start, look: Look) -> None:
         settings={
             "jupyter-gpuctl:gpus": {
                 "showMachine": False,
+                "showLeases": False,
                 "showKernels": False,
                 "showStatusBar": False,
             }

@@ -108,6 +108,7 @@ const panel: JupyterFrontEndPlugin<void> = {
       model: service.model,
       folds: service.folds,
       shown: () => service.settings,
+      parts: service,
       words,
       now,
       open: (path, kind) => {
@@ -172,6 +173,7 @@ const status: JupyterFrontEndPlugin<void> = {
     }
     const item = new GpuStatus({
       model: service.model,
+      parts: service,
       words: (translator ?? nullTranslator).load(DOMAIN),
       now,
       open: () => void app.commands.execute(CommandIDs.show)

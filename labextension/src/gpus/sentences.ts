@@ -5,11 +5,17 @@ import type { Column } from './history';
 import type { IGpuState } from './model';
 import { occupancy, usable, type IDeviceRow, type IKernelRow } from './rows';
 
-/** The line at the top, which answers the question that brought the person. */
+const NOBODY: ReadonlySet<string> = new Set();
+
+/**
+ * The line at the top, which answers the question that brought the person. `held`: devices that
+ * somebody has a right to, so that they are not free even where nothing runs.
+ */
 export function answer(
   state: IGpuState,
   rows: readonly IDeviceRow[],
-  words: Words
+  words: Words,
+  held = NOBODY
 ): string {
   if (state.phase === 'refused') {
     return refusal(state, words);
@@ -35,7 +41,7 @@ export function answer(
           : words.__('Looking at the GPUs…');
     }
   }
-  return devicesInUse(rows, words);
+  return devicesInUse(rows, words, held);
 }
 
 function refusal({ problem }: IGpuState, words: Words): string {
@@ -52,13 +58,28 @@ function refusal({ problem }: IGpuState, words: Words): string {
   }
 }
 
-function devicesInUse(rows: readonly IDeviceRow[], words: Words): string {
+function devicesInUse(
+  rows: readonly IDeviceRow[],
+  words: Words,
+  held: ReadonlySet<string>
+): string {
   const places = usable(rows);
   const count = { free: 0, used: 0, unknown: 0, broken: 0 };
+  let idle = 0;
   for (const row of places) {
-    count[occupancy(row)] += 1;
+    const state = occupancy(row);
+    if (state === 'free' && held.has(row.device.uuid)) {
+      idle += 1;
+    } else {
+      count[state] += 1;
+    }
   }
   const total = places.length;
+  if (idle > 0 && count.used + idle === total) {
+    return total === 2
+      ? words.__('Both GPUs are taken')
+      : words._n('The GPU is taken', 'All %1 GPUs are taken', total);
+  }
   if (count.used === total) {
     return total === 2
       ? words.__('Both GPUs are in use')

@@ -1,9 +1,9 @@
-/** The GPU wing's parts, joined: state, polling, settings, folds. */
+/** The GPU wing's parts, joined: state, polling, settings, folds, and what other wings add. */
 
 import type { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import type { IGpus } from '../tokens';
+import type { IGpus, IPanelPart } from '../tokens';
 import type { Folds } from './folds';
 import type { GpuModel } from './model';
 import { startPolling } from './polling';
@@ -31,11 +31,29 @@ export class Gpus implements IGpus {
     return this._settingsChanged;
   }
 
+  get parts(): readonly IPanelPart[] {
+    return this._parts;
+  }
+
+  get partsChanged(): ISignal<IGpus, void> {
+    return this._partsChanged;
+  }
+
+  addPart(part: IPanelPart): void {
+    this._parts = [...this._parts, part];
+    part.changed.connect(() => {
+      this._partsChanged.emit();
+    });
+    this._partsChanged.emit();
+  }
+
   refresh(): void {
     void this._poll.refresh();
   }
 
   private _settings = DEFAULTS;
+  private _parts: readonly IPanelPart[] = [];
   private readonly _poll: Poll<void>;
   private readonly _settingsChanged = new Signal<IGpus, void>(this);
+  private readonly _partsChanged = new Signal<IGpus, void>(this);
 }

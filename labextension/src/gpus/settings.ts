@@ -2,6 +2,7 @@
 
 export interface IShown {
   readonly devices: boolean;
+  readonly leases: boolean;
   readonly kernels: boolean;
   readonly machine: boolean;
   readonly statusBar: boolean;
@@ -15,6 +16,7 @@ export interface IGpuSettings extends IShown {
 export const DEFAULTS: IGpuSettings = {
   interval: 1,
   devices: true,
+  leases: true,
   kernels: true,
   machine: true,
   statusBar: true
@@ -38,6 +40,7 @@ export function readSettings(
         ? Math.min(SLOWEST, Math.max(FASTEST, interval))
         : DEFAULTS.interval,
     devices: flag('showDevices', DEFAULTS.devices),
+    leases: flag('showLeases', DEFAULTS.leases),
     kernels: flag('showKernels', DEFAULTS.kernels),
     machine: flag('showMachine', DEFAULTS.machine),
     statusBar: flag('showStatusBar', DEFAULTS.statusBar)

@@ -5,12 +5,15 @@ import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
 import type { Words } from '../format';
+import type { IGpus } from '../tokens';
 import type { GpuModel, IViewer } from './model';
 import { deviceRows } from './rows';
 import { statusText } from './sentences';
 
 export interface IStatusProps {
   readonly model: GpuModel;
+  /** What other wings add. */
+  readonly parts: Pick<IGpus, 'parts' | 'partsChanged'>;
   readonly words: Words;
   readonly now: () => number;
   readonly open: () => void;
@@ -32,8 +35,12 @@ export class GpuStatus extends ReactWidget implements IViewer {
 
   protected override render(): React.JSX.Element {
     return (
-      <UseSignal signal={this._props.model.changed}>
-        {() => <Item {...this._props} />}
+      <UseSignal signal={this._props.parts.partsChanged}>
+        {() => (
+          <UseSignal signal={this._props.model.changed}>
+            {() => <Item {...this._props} />}
+          </UseSignal>
+        )}
       </UseSignal>
     );
   }
@@ -56,6 +63,7 @@ export class GpuStatus extends ReactWidget implements IViewer {
 
 function Item(props: IStatusProps): React.JSX.Element | null {
   const { model, words, now, open } = props;
+  const { parts } = props.parts;
   const { state } = model;
   const rows = deviceRows(state.answer?.devices ?? [], state.sample, words);
   const status = statusText(state, rows, now(), words);
@@ -69,7 +77,9 @@ function Item(props: IStatusProps): React.JSX.Element | null {
       title={status.title}
       onClick={open}
     >
-      {status.text}
+      {[status.text, ...parts.map(part => part.status())]
+        .filter(Boolean)
+        .join(' · ')}
     </button>
   );
 }

@@ -73,7 +73,14 @@ export function DeviceLine(props: IDeviceLineProps): React.JSX.Element {
         ) : (
           <Figures context={context} row={row} />
         )}
-        <Holders context={context} row={row} />
+        <div className="gpuctl-Device-last">
+          <Holders context={context} row={row} />
+          {context.parts.map((part, index) => (
+            <React.Fragment key={index}>
+              {part.device(row, occupancy(row) === 'free')}
+            </React.Fragment>
+          ))}
+        </div>
         <Heat context={context} row={row} />
       </div>
       <div id={id} hidden={!open}>
@@ -203,11 +210,12 @@ function Holders(props: {
   const { context, row } = props;
   const { words } = context;
   const state = occupancy(row);
+  const held = context.parts.some(part => part.held.has(row.device.uuid));
   const processes = row.reading?.processes;
   const groups = processGroups(processes ?? [], words);
   if (groups.length === 0) {
     const text = {
-      free: words.__('free'),
+      free: held ? words.__('nothing runs') : words.__('free'),
       used: words.__('in use by processes that can’t be seen from here'),
       unknown: words.__('no reading yet'),
       broken: row.reading?.problem ?? ''

@@ -9,9 +9,10 @@ import {
 import * as React from 'react';
 
 import type { Words } from '../../format';
+import type { IGpus, IPanelPart } from '../../tokens';
 import type { Folds } from '../folds';
 import type { GpuModel, IGpuState } from '../model';
-import { deviceRows, kernelRows } from '../rows';
+import { deviceRows, kernelRows, occupancy, usable } from '../rows';
 import { announcement, answer, yours } from '../sentences';
 import type { IShown } from '../settings';
 import type { IPanelContext } from './context';
@@ -25,6 +26,8 @@ export interface IPanelProps {
   readonly model: GpuModel;
   readonly folds: Folds;
   readonly shown: () => IShown;
+  /** What other wings add. */
+  readonly parts: Pick<IGpus, 'parts' | 'partsChanged'>;
   readonly words: Words;
   readonly now: () => number;
   readonly open: (path: string, kind: string | null) => void;
@@ -35,7 +38,7 @@ export interface IPanelProps {
 }
 
 export function Panel(props: IPanelProps): React.JSX.Element {
-  const { model, folds } = props;
+  const { model, folds, parts } = props;
   return (
     <div className="gpuctl-Panel">
       <UseSignal signal={model.changed}>
@@ -43,8 +46,12 @@ export function Panel(props: IPanelProps): React.JSX.Element {
       </UseSignal>
       <UseSignal signal={folds.changed}>
         {() => (
-          <UseSignal signal={model.changed}>
-            {() => <Content {...props} state={model.state} />}
+          <UseSignal signal={parts.partsChanged}>
+            {() => (
+              <UseSignal signal={model.changed}>
+                {() => <Content {...props} state={model.state} />}
+              </UseSignal>
+            )}
           </UseSignal>
         )}
       </UseSignal>
@@ -80,6 +87,8 @@ function Header(props: IPanelProps): React.JSX.Element {
 function Content(props: IPanelProps & { state: IGpuState }): React.JSX.Element {
   const { model, folds, words, state } = props;
   const shown = props.shown();
+  const { parts } = props.parts;
+  const held = new Set(parts.flatMap(part => [...part.held]));
   const { sample } = state;
   const rows = deviceRows(state.answer?.devices ?? [], sample, words);
   const kernels = kernelRows(sample, rows, words);
@@ -89,6 +98,7 @@ function Content(props: IPanelProps & { state: IGpuState }): React.JSX.Element {
   const context: IPanelContext = {
     words,
     folds,
+    parts,
     history: model.history,
     version: model.history.seq,
     open: (path, kernelId) => {
@@ -97,6 +107,13 @@ function Content(props: IPanelProps & { state: IGpuState }): React.JSX.Element {
     isHere: kernelId => kernelId !== null && kinds.has(kernelId)
   };
   const refused = state.phase === 'refused';
+  const isFree = usable(rows).some(
+    row => occupancy(row) === 'free' && !held.has(row.device.uuid)
+  );
+  const from = (draw: (part: IPanelPart) => React.ReactNode) =>
+    parts.map((part, index) => (
+      <React.Fragment key={index}>{draw(part)}</React.Fragment>
+    ));
   const mine = yours(kernels, words);
   return (
     <div
@@ -105,12 +122,14 @@ function Content(props: IPanelProps & { state: IGpuState }): React.JSX.Element {
       data-seq={sample?.seq ?? 0}
     >
       <div className="gpuctl-Answer">
-        <p className="gpuctl-Answer-line">{answer(state, rows, words)}</p>
+        {!refused && from(part => part.above())}
+        <p className="gpuctl-Answer-line">{answer(state, rows, words, held)}</p>
         {mine && !refused && (
           <p className="gpuctl-Answer-yours" title={mine}>
             {mine}
           </p>
         )}
+        {!refused && from(part => part.below(isFree))}
       </div>
       <Announcer state={state} {...{ words, rows }} />
       <Notices
@@ -124,6 +143,7 @@ function Content(props: IPanelProps & { state: IGpuState }): React.JSX.Element {
           {shown.devices && rows.length > 0 && (
             <Devices context={context} rows={rows} />
           )}
+          {shown.leases && from(part => part.sections(context))}
           {shown.kernels && sample && (
             <Section
               context={context}

@@ -12,14 +12,16 @@ export interface ISectionProps {
   readonly title: string;
   /** A few words at the right of the title. */
   readonly aside?: string;
+  /** Whether it is folded until a person opens it. */
+  readonly folded?: boolean;
 }
 
 export function Section(
   props: React.PropsWithChildren<ISectionProps>
 ): React.JSX.Element {
-  const { context, name, title, aside } = props;
+  const { context, name, title, aside, folded = false } = props;
   const key = `section:${name}`;
-  const open = context.folds.isOpen(key, true);
+  const open = context.folds.isOpen(key, !folded);
   const id = `gpuctl-section-${name}`;
   const Caret = open ? caretDownIcon : caretRightIcon;
   return (

@@ -1,0 +1,208 @@
+/** What a person can do with leases: asks where something is lost, calls, tells what came of it. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notification, showDialog, Dialog } from '@jupyterlab/apputils';
+import { MenuSvg } from '@jupyterlab/ui-components';
+
+import { ApiError, ServerAway } from '../errors';
+import type { Words } from '../format';
+import { CommandIDs } from '../tokens';
+import type { LeaseAnswer } from '../wire';
+import type { ILeaseActions } from './components/context';
+import {
+  askExtension,
+  askRevocation,
+  confirmCancel,
+  confirmRelease,
+  RequestDialog
+} from './dialogs';
+import { RequestForm, type IFields } from './form';
+import { presets } from './gauges';
+import { devices, granted, until, who, type Label } from './sentences';
+import type { Leases } from './service';
+
+export interface IActionsOptions {
+  readonly service: Leases;
+  readonly commands: JupyterFrontEnd['commands'];
+  readonly words: Words;
+  readonly label: Label;
+  /** The notebooks of this server that compute on any of these devices. */
+  readonly computing: (uuids: readonly string[]) => string[];
+}
+
+/** By how much a lease is extended with one click. */
+export const STEPS = ['15m', '1h', '2h'] as const;
+
+/** Notifications cut what is longer. */
+const LONGEST_TOAST = 140;
+
+/** Milliseconds that an answer stays. */
+const BRIEFLY = 6000;
+
+export class LeaseActions implements ILeaseActions {
+  constructor(private readonly _options: IActionsOptions) {
+    this._menu = new MenuSvg({ commands: _options.commands });
+    this._menu.addClass('gpuctl-ExtendMenu');
+  }
+
+  // Arrow functions: they are handed around without their object.
+
+  readonly request = (model?: string): void => {
+    void this._try(async () => {
+      const { service, words, label } = this._options;
+      const { quota } = service.model.state;
+      if (quota === null || this._isAsking) {
+        return;
+      }
+      const form = new RequestForm({
+        fields: { ...firstFields(quota), model: model ?? '' },
+        preview: body => service.preview(body),
+        send: (body, key) => service.request(body, key)
+      });
+      const now = () => service.model.now();
+      const dialog = new RequestDialog({ form, quota, words, label, now });
+      this._isAsking = true;
+      try {
+        await dialog.launch();
+      } finally {
+        this._isAsking = false;
+      }
+      if (dialog.lease) {
+        this._say(granted(dialog.lease, label, now(), words));
+      }
+    });
+  };
+
+  readonly extend = (lease: LeaseAnswer, anchor: HTMLElement): void => {
+    this._menu.clearItems();
+    for (const by of [...STEPS, '']) {
+      this._menu.addItem({
+        command: CommandIDs.extend,
+        args: { lease: lease.id, by }
+      });
+    }
+    const { left, bottom } = anchor.getBoundingClientRect();
+    this._menu.open(left, bottom);
+  };
+
+  /** By `by`, such as `1h`; asks for it where it is empty. */
+  readonly extendBy = (lease: LeaseAnswer, by: string): Promise<void> =>
+    this._try(async () => {
+      const { service, words, label } = this._options;
+      const time = by || (await askExtension(service.model.state.quota, words));
+      if (time === null) {
+        return;
+      }
+      const answer = await service.extend(lease, time);
+      const now = service.model.now();
+      this._say(
+        words.__(
+          '%1: yours %2. %3',
+          devices(answer.devices, label, words),
+          until(answer, now, words),
+          answer.verdict.message
+        )
+      );
+    });
+
+  readonly release = (lease: LeaseAnswer): void => {
+    void this._try(async () => {
+      const { service, words, label, computing } = this._options;
+      const { waiting } = service.model.state.rows;
+      const others = waiting.filter(({ mine }) => !mine).length;
+      const isSure = await confirmRelease(
+        lease,
+        others,
+        computing(lease.devices),
+        label,
+        service.model.now(),
+        words
+      );
+      if (isSure) {
+        await service.end(lease);
+      }
+    });
+  };
+
+  readonly accept = (lease: LeaseAnswer): void => {
+    void this._try(async () => {
+      await this._options.service.accept(lease);
+    });
+  };
+
+  readonly decline = (lease: LeaseAnswer): void => {
+    void this._try(async () => {
+      await this._options.service.end(lease);
+    });
+  };
+
+  readonly cancel = (lease: LeaseAnswer): void => {
+    void this._try(async () => {
+      if (await confirmCancel(lease, this._options.words)) {
+        await this._options.service.end(lease);
+      }
+    });
+  };
+
+  readonly revoke = (lease: LeaseAnswer): void => {
+    void this._try(async () => {
+      const { service, words, label } = this._options;
+      const now = service.model.now();
+      const reason = await askRevocation(lease, label, now, words);
+      if (reason !== null) {
+        await service.end(lease, reason);
+        this._say(words.__('The lease of %1 was revoked.', who(lease, words)));
+      }
+    });
+  };
+
+  readonly loadHistory = (more: boolean): void => {
+    void this._options.service.model.loadHistory(more);
+  };
+
+  private _say(message: string): void {
+    Notification.success(message.trim(), { autoClose: BRIEFLY });
+  }
+
+  /** Run it; tell what went wrong, in the server's words. */
+  private async _try(call: () => Promise<void>): Promise<void> {
+    try {
+      await call();
+    } catch (reason) {
+      if (!(reason instanceof ApiError || reason instanceof ServerAway)) {
+        throw reason;
+      }
+      const hint = reason instanceof ApiError ? reason.hint : '';
+      const text = `${reason.message} ${hint}`.trim();
+      if (text.length <= LONGEST_TOAST) {
+        Notification.error(text, { autoClose: false });
+      } else {
+        await showDialog({
+          title: this._options.words.__('Not done'),
+          body: text,
+          buttons: [Dialog.okButton()]
+        });
+      }
+    }
+  }
+
+  private _isAsking = false;
+  private readonly _menu: MenuSvg;
+}
+
+/** What most people ask for, so that Enter is enough. */
+function firstFields(quota: Parameters<typeof presets>[0]): IFields {
+  const usual = presets(quota);
+  const preset = usual.find(({ seconds }) => seconds > 3600) ?? usual[0];
+  const seconds = Math.min(preset?.seconds ?? 3600, quota.max_lease);
+  return {
+    kind: 'whole',
+    count: String(preset?.gpus ?? 1),
+    share: '50',
+    memory: '',
+    duration: seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds}s`,
+    model: '',
+    group: '',
+    note: ''
+  };
+}

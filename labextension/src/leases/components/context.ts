@@ -1,0 +1,33 @@
+/** What every component of the lease wing is handed. */
+
+import type { Words } from '../../format';
+import type { LeaseAnswer } from '../../wire';
+import type { IHistory, ILeaseState } from '../model';
+import type { Label } from '../sentences';
+
+/** What can be done. None of these rejects: what goes wrong is told in a notification. */
+export interface ILeaseActions {
+  /** Open the form, with some of it filled in. */
+  readonly request: (model?: string) => void;
+  /** Offer durations beside the element that was pressed. */
+  readonly extend: (lease: LeaseAnswer, anchor: HTMLElement) => void;
+  readonly release: (lease: LeaseAnswer) => void;
+  readonly accept: (lease: LeaseAnswer) => void;
+  readonly decline: (lease: LeaseAnswer) => void;
+  /** Leave the queue. */
+  readonly cancel: (lease: LeaseAnswer) => void;
+  readonly revoke: (lease: LeaseAnswer) => void;
+  readonly loadHistory: (more: boolean) => void;
+}
+
+export interface ILeaseContext {
+  readonly words: Words;
+  readonly state: ILeaseState;
+  readonly history: IHistory;
+  /** The authority's clock, in milliseconds. */
+  readonly now: number;
+  readonly label: Label;
+  readonly actions: ILeaseActions;
+  /** Why nothing can be done now; empty when it can. */
+  readonly blocked: string;
+}

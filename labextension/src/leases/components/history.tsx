@@ -1,0 +1,88 @@
+/** The caller's ended leases, asked for when this is opened. */
+
+import * as React from 'react';
+
+import type { LeaseAnswer } from '../../wire';
+import { keyOf } from '../rows';
+import { asked, devices, ending } from '../sentences';
+import { clock, gpuHours } from '../times';
+import { Action } from './action';
+import type { ILeaseContext } from './context';
+
+export function History(props: { context: ILeaseContext }): React.JSX.Element {
+  const { context } = props;
+  const { words, history, actions } = context;
+  const unasked = history.phase === 'unasked';
+  React.useEffect(() => {
+    if (unasked) {
+      actions.loadHistory(false);
+    }
+  }, [unasked, actions]);
+  if (history.items.length === 0) {
+    return (
+      <p className="gpuctl-Empty">
+        {history.phase === 'known'
+          ? words.__(
+              'Nothing yet. Leases that have ended stand here, with what they have cost.'
+            )
+          : history.phase === 'failed'
+            ? words.__('It could not be read.')
+            : words.__('Reading…')}{' '}
+        {history.phase === 'failed' && (
+          <Action
+            context={context}
+            text={words.__('Try again')}
+            look="link"
+            act={() => {
+              actions.loadHistory(false);
+            }}
+          />
+        )}
+      </p>
+    );
+  }
+  return (
+    <>
+      <ul className="gpuctl-History">
+        {history.items.map(lease => (
+          <Line key={keyOf(lease)} context={context} lease={lease} />
+        ))}
+      </ul>
+      {history.next !== null && (
+        <p className="gpuctl-Leases-more">
+          <Action
+            context={context}
+            text={words.__('Show older ones')}
+            look="link"
+            act={() => {
+              actions.loadHistory(true);
+            }}
+          />
+        </p>
+      )}
+    </>
+  );
+}
+
+function Line(props: {
+  context: ILeaseContext;
+  lease: LeaseAnswer;
+}): React.JSX.Element {
+  const { words, now, label } = props.context;
+  const { lease } = props;
+  const why = [ending(lease, words), lease.remark].filter(Boolean).join(': ');
+  const where = devices(lease.devices, label, words);
+  return (
+    <li
+      className="gpuctl-Past"
+      title={[where, why, lease.note].filter(Boolean).join('\n')}
+    >
+      <span className="gpuctl-Past-what">{asked(lease, words)}</span>
+      <span className="gpuctl-Past-cost">{gpuHours(lease.gpu_hours)}</span>
+      <span className="gpuctl-Past-why">{why}</span>
+      <span className="gpuctl-Past-when">
+        {lease.ended_at === null ? '' : clock(lease.ended_at, now, words)}
+      </span>
+    </li>
+  );
+}

@@ -1,0 +1,37 @@
+/** The live verdict under the request form. */
+
+import * as React from 'react';
+
+import { forecast } from '../sentences';
+import type { IRequestFormProps } from './request-form';
+
+/** What would become of it. Of fixed height, so that nothing jumps while somebody types. */
+export function Outcome(props: IRequestFormProps): React.JSX.Element {
+  const { form, words, label, now } = props;
+  const { preview, problem, isChecking, isSending } = form.state;
+  const shown = preview && forecast(preview, label, now(), words);
+  const tone = shown?.tone ?? (problem ? 'no' : 'wait');
+  const marks = { now: '✓', later: '◷', no: '✕', wait: '…' };
+  const text =
+    shown?.text ??
+    (problem
+      ? problem.field === null
+        ? problem.message
+        : words.__('Not yet: see above.')
+      : words.__('Looking whether it can start…'));
+  const hint = shown?.hint ?? (problem?.field === null ? problem.hint : '');
+  return (
+    <div
+      className="gpuctl-Form-outcome"
+      role="status"
+      data-tone={tone}
+      data-checking={isChecking || isSending}
+    >
+      <span aria-hidden="true">{marks[tone]}</span>
+      <div>
+        <p>{isSending ? words.__('Asking…') : text}</p>
+        {hint && <p className="gpuctl-Form-note">{hint}</p>}
+      </div>
+    </div>
+  );
+}
