@@ -98,3 +98,15 @@ class ProcessInfo:
     def identity(self) -> tuple[int, int]:
         """What names this process and no later one with a recycled pid."""
         return self.pid, self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """What the machine's clocks say at one moment."""
+
+    wall: float
+    """Seconds since the epoch; may have been set."""
+    boottime: float
+    """Seconds that nobody can set, from an origin of each start; time in suspension counts."""
+    boot_id: str
+    """Another one after each start of the machine; empty where the system has none."""

@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..host.model import Instant
 from .model import Account, LeasableDevice, Lease
 from .policy import Policy
+from .time import Anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,66 @@ class Remembered:
     lease_id: str
 
 
-class LeaseTransaction(Protocol):
-    """Reads and writes within one transaction that excludes all other writers."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the store keeps of the authority's time."""
+
+    anchor: Anchor | None
+    """``None``: nobody has ever written."""
+    seen: float
+    """The newest time that was stored."""
+
+
+class MachineClocks(Protocol):
+    """The clocks of this machine. Read on worker threads, within transactions."""
+
+    def read(self) -> Instant: ...
+
+
+class LeaseReader(Protocol):
+    """Reads within one transaction: all of it as of one moment."""
+
+    @property
+    def revision(self) -> int:
+        """What :meth:`LeaseStore.version` says when this is the newest."""
+        ...
+
+    def kept(self) -> Kept:
+        """What there is to tell the time by."""
+        ...
 
     def live(self) -> tuple[Lease, ...]:
         """All that are queued, offered or active."""
         ...
 
     def get(self, lease_id: str) -> Lease | None: ...
+
+    def accounts(
+        self, now: float, user_windows: Mapping[str, float], group_windows: Mapping[str, float]
+    ) -> tuple[Mapping[str, Account], Mapping[str, Account]]:
+        """What ended leases of these users and groups have spent since each one's time.
+
+        A time of infinity: what they have spent is not asked for, only their decayed use.
+        """
+        ...
+
+    def remembered(self, owner: str, key: str) -> Remembered | None: ...
+
+
+class LeaseTransaction(LeaseReader, Protocol):
+    """Reads and writes within one transaction that excludes all other writers."""
+
+    def keep_time(self, anchor: Anchor, now: float) -> None:
+        """It is ``now``: stored with whatever else is written, or if the anchor is a new one."""
+        ...
+
+    def shift(self, seconds: float) -> int:
+        """Move all times of live leases; how many they are."""
+        ...
+
+    def register(self, devices: Sequence[LeasableDevice]) -> None:
+        """Tell what can be held, and with how much memory; before :meth:`save` holds it."""
+        ...
 
     def add(self, lease: Lease) -> None: ...
 
@@ -89,17 +143,9 @@ class LeaseTransaction(Protocol):
         """
         ...
 
-    def accounts(
-        self, now: float, user_windows: Mapping[str, float], group_windows: Mapping[str, float]
-    ) -> tuple[Mapping[str, Account], Mapping[str, Account]]:
-        """What ended leases of these users and groups have spent since each one's time."""
-        ...
-
     def charge(self, lease: Lease, at: float) -> None:
         """Add an ended lease to the decayed use of its owner and group."""
         ...
-
-    def remembered(self, owner: str, key: str) -> Remembered | None: ...
 
     def remember(self, owner: str, key: str, what: Remembered, now: float) -> None: ...
 
@@ -111,6 +157,10 @@ class LeaseStore(Protocol):
 
     Every method raises ``Unavailable`` where the database is away, full, or of a newer version.
     """
+
+    def reading(self) -> AbstractContextManager[LeaseReader]:
+        """Reads without waiting for writers, and without making them wait."""
+        ...
 
     def transaction(self) -> AbstractContextManager[LeaseTransaction]:
         """Commits on leaving, rolls back on an exception. One writer at a time, machine-wide."""
@@ -131,3 +181,24 @@ class LeaseStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class StoreSource(Protocol):
+    """Where a store comes from; opened when leases are first asked for."""
+
+    @property
+    def place(self) -> str:
+        """For people."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether opening it would find something. Cheap."""
+        ...
+
+    def open(self) -> LeaseStore:
+        """The store, made or brought up to date where it must be.
+
+        Raises:
+            Unavailable: it can't be; says why, with the mend.
+        """
+        ...
