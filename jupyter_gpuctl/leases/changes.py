@@ -1,0 +1,64 @@
+"""What has changed between two looks at the leases. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from .model import EndReason, Lease, LeaseStatus
+from .sentences import ended_because, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to one lease, whoever did it, in whatever process."""
+
+    kind: str
+    """``lease.queued``, ``.offered``, ``.started``, ``.extended``, ``.reclaiming`` (a borrowed
+    lease was told its end) or ``.ended``."""
+    lease_id: str
+    owner: str
+    time: float
+    """When it happened: seconds since the epoch, by the authority."""
+    message: str
+    """One sentence for the owner."""
+
+
+def between(
+    old: Mapping[str, Lease], live: Mapping[str, Lease], ended: Iterable[Lease], now: float
+) -> Iterator[Change]:
+    """The changes from ``old`` live leases to ``live`` ones; ``ended`` are those that left.
+
+    Of several changes of one lease between the two looks the last is told.
+    """
+    for lease in ended:
+        yield _change("lease.ended", lease, lease.ended_at or now, ended_because(lease))
+    for lease in live.values():
+        before = old.get(lease.id)
+        if before == lease:
+            continue
+        if before is None or before.status is not lease.status:
+            yield _entered(lease, now)
+        elif lease.ending is EndReason.RECLAIMED and before.ending is None:
+            end = moment(lease.expires_at or now)
+            message = f"It is borrowed, and ends at {end}: {lease.remark}".rstrip(": ")
+            yield _change("lease.reclaiming", lease, now, message)
+        elif (lease.expires_at or 0.0) > (before.expires_at or 0.0) and (
+            lease.request.duration != before.request.duration
+        ):
+            message = f"It lasts until {moment(lease.expires_at or now)} now."
+            yield _change("lease.extended", lease, now, message)
+
+
+def _entered(lease: Lease, now: float) -> Change:
+    if lease.status is LeaseStatus.OFFERED:
+        until = moment(lease.offer_expires_at or now)
+        return _change("lease.offered", lease, now, f"It is offered: accept it by {until}.")
+    if lease.status is LeaseStatus.ACTIVE:
+        until = moment(lease.expires_at or now)
+        return _change("lease.started", lease, lease.started_at or now, f"It lasts until {until}.")
+    return _change("lease.queued", lease, lease.created_at, "It waits in the queue.")
+
+
+def _change(kind: str, lease: Lease, time: float, message: str) -> Change:
+    return Change(kind, lease.id, lease.owner, time, message)

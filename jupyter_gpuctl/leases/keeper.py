@@ -1,0 +1,263 @@
+"""The authority's hold on the store: takes turns at writing, knows the newest state, announces."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from ..core.errors import GpuCtlError, Unavailable
+from . import scheduler
+from .answers import Actor, Picture
+from .books import Books, Conditions, accounts, outside
+from .changes import Change, between
+from .model import End, Lease, Outlook, Snapshot
+from .ports import (
+    DeviceDirectory,
+    Kept,
+    LeaseReader,
+    LeaseStore,
+    LeaseTransaction,
+    MachineClocks,
+    PolicySource,
+    StoreSource,
+)
+from .time import tell
+from .unopened import NothingYet
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What was known after the newest look at the store."""
+
+    revision: int
+    kept: Kept
+    conditions: Conditions
+    live: Mapping[str, Lease]
+    picture: Picture
+
+
+class Turn:
+    """One write transaction."""
+
+    def __init__(self, transaction: LeaseTransaction, conditions: Conditions, asking: str) -> None:
+        self.transaction = transaction
+        self.conditions = conditions
+        self.books = Books(transaction, conditions, asking)
+        self.before = dict(self.books.live)
+        self.refusal: GpuCtlError | None = None
+        """Raised after the commit: that something was refused is written down too."""
+        self._state: State | None = None
+
+    def lease(self, lease_id: str) -> Lease | None:
+        """Live or ended."""
+        return self.books.live.get(lease_id) or self.transaction.get(lease_id)
+
+    def state(self) -> State:
+        """After the turn: asking for it ends the writing."""
+        if self._state is None:
+            outlook = self.books.outlook or self.books.settle()
+            told = self.conditions.told
+            self._state = State(
+                self.transaction.revision,
+                Kept(told.anchor, told.now),
+                self.conditions,
+                dict(self.books.live),
+                _picture(self.books.snapshot, outlook, self.conditions),
+            )
+        return self._state
+
+
+class Keeper:
+    """Used by :class:`.service.Authority` on worker threads, several at a time."""
+
+    def __init__(
+        self,
+        store: StoreSource,
+        devices: DeviceDirectory,
+        policies: PolicySource,
+        *,
+        clock: MachineClocks,
+        log: logging.Logger,
+        announce: Callable[[Change], None],
+    ) -> None:
+        self._source = store
+        self._devices = devices
+        self._policies = policies
+        self._clock = clock
+        self._log = log
+        self._announce = announce
+        self._opened: LeaseStore | None = None
+        self._opening = threading.Lock()
+        self._publishing = threading.RLock()
+        self.newest: State | None = None
+        """``None``: nobody has looked yet."""
+        self.trouble: Unavailable | None = None
+        """What stood against the store when it was last asked."""
+
+    def store_if_any(self) -> LeaseStore | None:
+        """The store; ``None`` where nobody has ever written one: looking doesn't make it.
+
+        Raises:
+            Unavailable: it can't be opened.
+        """
+        return self._store() if self._opened is not None or self._source.exists() else None
+
+    def close(self) -> None:
+        """Close the store."""
+        with self._opening:
+            store, self._opened = self._opened, None
+        if store is not None:
+            store.close()
+
+    def now(self) -> float:
+        """The authority's time: seconds since the epoch."""
+        kept = Kept(None, 0.0) if self.newest is None else self.newest.kept
+        return tell(kept.anchor, kept.seen, self._clock.read()).now
+
+    @contextmanager
+    def noticing(self) -> Iterator[None]:
+        """Remember what stands against the store, for ``GET health``."""
+        try:
+            yield
+        except Unavailable as error:
+            if error.code.startswith("store."):
+                self.trouble = error
+            raise
+        self.trouble = None
+
+    @contextmanager
+    def turn(self, asking: str = "") -> Iterator[Turn]:
+        """A write transaction on behalf of the user ``asking``.
+
+        The rules decide once more at its end, if they have not since the last change.
+
+        Raises:
+            GpuCtlError: what the turn sets as its refusal, after the commit.
+        """
+        with self.noticing(), self._store().transaction() as transaction:
+            turn = Turn(transaction, self._conditions(transaction.kept()), asking)
+            yield turn
+            state = turn.state()
+            known = turn.before if self.newest is None else self.newest.live
+            ended = _ended(transaction, known, state.live)
+        self._publish(state, ended, turn.before)
+        if turn.refusal is not None:
+            raise turn.refusal
+
+    def current(self) -> State:
+        """The state now, with all that is due carried out.
+
+        Raises:
+            Unavailable: the store is away.
+        """
+        with self.noticing():
+            store, state = self.store_if_any(), self.newest
+            if store is None:
+                return self._look(NothingYet())[0]
+            if state is not None and store.version() == state.revision:
+                fresh = self._conditions(state.kept)
+                if not _stale(state, fresh):
+                    picture = replace(state.picture, now=fresh.now)
+                    return replace(state, conditions=fresh, picture=picture)
+            with store.reading() as reader:
+                state, due = self._look(reader)
+                known = state.live if self.newest is None else self.newest.live
+                ended = () if due else _ended(reader, known, state.live)
+        if not due:
+            self._publish(state, ended, state.live)
+            return state
+        with self.turn() as turn:
+            turn.books.settle()
+        return turn.state()
+
+    def snapshot_for(self, actor: Actor, state: State) -> Snapshot:
+        """``state`` with what ``actor`` has spent.
+
+        Raises:
+            Unavailable: the store is away.
+        """
+        store = self.store_if_any()
+        if store is None:
+            return _snapshot(NothingYet(), state.conditions, state.live, actor.user)
+        with self.noticing(), store.reading() as reader:
+            return _snapshot(reader, state.conditions, state.live, actor.user)
+
+    def _store(self) -> LeaseStore:
+        if self._opened is None:
+            with self._opening:
+                if self._opened is None:
+                    self._opened = self._source.open()
+        return self._opened
+
+    def _conditions(self, kept: Kept) -> Conditions:
+        told = tell(kept.anchor, kept.seen, self._clock.read())
+        return Conditions(self._devices.view(), self._policies.policy(), told)
+
+    def _look(self, reader: LeaseReader) -> tuple[State, bool]:
+        """The state as ``reader`` has it, and whether something is due."""
+        kept = reader.kept()
+        conditions = self._conditions(kept)
+        live = {lease.id: lease for lease in reader.live()}
+        snapshot = _snapshot(reader, conditions, live)
+        outlook = scheduler.decide(snapshot, conditions.now)
+        away = bool(conditions.view.problem)
+        due = bool(conditions.told.step) or any(
+            isinstance(decision, End) or not away for decision in outlook.decisions
+        )
+        picture = _picture(snapshot, outlook, conditions)
+        return State(reader.revision, kept, conditions, live, picture), due
+
+    def _publish(self, state: State, ended: tuple[Lease, ...], before: Mapping[str, Lease]) -> None:
+        """Take the newest state, and announce what is new in it, in the order of the commits.
+
+        ``before`` is what was live before it, where this process had not looked yet.
+        """
+        with self._publishing:
+            old = self.newest
+            if old is not None and state.revision < old.revision:
+                return
+            self.newest = state
+            if old is not None:
+                if state.revision == old.revision:
+                    return
+                before = old.live
+            left = (lease for lease in ended if lease.id in before)
+            for change in between(before, state.live, left, state.conditions.now):
+                try:
+                    self._announce(change)
+                except Exception:
+                    self._log.exception("gpuctl: %s could not be announced", change.kind)
+
+
+def _stale(state: State, fresh: Conditions) -> bool:
+    wake_at = state.picture.outlook.wake_at
+    return (
+        fresh.policy is not state.conditions.policy
+        or fresh.view != state.conditions.view
+        or (state.kept.anchor is not None and fresh.told.anchor != state.kept.anchor)
+        or (wake_at is not None and fresh.now >= wake_at)
+    )
+
+
+def _picture(snapshot: Snapshot, outlook: Outlook, conditions: Conditions) -> Picture:
+    view = conditions.view
+    return Picture.of(snapshot, outlook, conditions.now, view.problem, view.hint)
+
+
+def _snapshot(
+    reader: LeaseReader, conditions: Conditions, live: Mapping[str, Lease], *asking: str
+) -> Snapshot:
+    view, policy = conditions.view, conditions.policy
+    users, groups = accounts(reader, policy, live, conditions.now, *asking)
+    return Snapshot(view.devices, tuple(live.values()), policy, users, groups, outside(view, live))
+
+
+def _ended(
+    reader: LeaseReader, known: Mapping[str, Lease], live: Mapping[str, Lease]
+) -> tuple[Lease, ...]:
+    """Those of the ``known`` that are not live any more."""
+    found = (reader.get(lease_id) for lease_id in known if lease_id not in live)
+    return tuple(lease for lease in found if lease is not None)

@@ -1,0 +1,374 @@
+"""The authority: the one door for all changes of leases.
+
+One transaction reads, lets the pure rules decide, and stores; what follows is announced after the
+commit. Several servers on one machine that share a database are one system: each decides on all
+leases, whoever's they are, and the database keeps them from deciding at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ..api.health import Check, CheckStatus
+from ..core.encoding import encode
+from . import answers, refusals, scheduler
+from .answers import Actor
+from .changes import Change
+from .cursors import parse_end, parse_row, write_end
+from .keeper import Keeper, Turn
+from .model import EndReason, Lease, LeaseStatus, Outcome, Request, Verdict
+from .policy import Policy
+from .ports import DeviceDirectory, MachineClocks, PolicySource, Remembered, StoreSource
+from .wire import AuditsAnswer, LeaseAnswer, LeasesAnswer, PreviewAnswer, QuotaAnswer
+
+__all__ = ["Actor", "Authority", "Change"]
+
+_BY_ITS_OWNER = {
+    LeaseStatus.QUEUED: EndReason.CANCELLED,
+    LeaseStatus.OFFERED: EndReason.DECLINED,
+    LeaseStatus.ACTIVE: EndReason.RELEASED,
+}
+
+
+class Authority:
+    """Grants, extends and ends leases. Called on worker threads, several at a time.
+
+    ``announce`` hears of every change after its commit, in order, once in each process: those
+    that others have made when this one next looks (:meth:`cycle`). It must not block.
+
+    Every method that takes an actor raises ``Unavailable`` where the store is away; those that
+    change something raise ``Forbidden`` for a guest.
+    """
+
+    def __init__(
+        self,
+        store: StoreSource,
+        devices: DeviceDirectory,
+        policies: PolicySource,
+        *,
+        clock: MachineClocks,
+        log: logging.Logger,
+        announce: Callable[[Change], None] = lambda _change: None,
+    ) -> None:
+        self._place = store.place
+        self._policies = policies
+        self._keeper = Keeper(store, devices, policies, clock=clock, log=log, announce=announce)
+
+    # --- what users ask -----------------------------------------------------------------------
+
+    def request(self, actor: Actor, request: Request, key: str | None = None) -> LeaseAnswer:
+        """Ask for devices. With the same ``key`` the same request is made once.
+
+        Raises:
+            Refused: a limit forbids it; ``detail`` is the verdict.
+            Conflict: the key was used for another request.
+            Unavailable: it isn't known which devices there are.
+        """
+        refusals.may_act(actor)
+        fingerprint = hashlib.sha256(encode(request)).hexdigest()
+        with self._keeper.turn(actor.user) as turn:
+            answer = _repeated(turn, actor, key, fingerprint)
+            if answer is None:
+                answer = _requested(turn, actor, request)
+                if key is not None and answer is not None:
+                    _remember(turn, actor, key, fingerprint, answer.id)
+        assert answer is not None, "a turn with a refusal raises it"
+        return answer
+
+    def preview(self, actor: Actor, request: Request) -> PreviewAnswer:
+        """What would become of ``request`` now. Nothing is stored.
+
+        Raises:
+            Unavailable: it isn't known which devices there are.
+        """
+        state = self._keeper.current()
+        refusals.need_devices(state.conditions.view)
+        snapshot, now = self._keeper.snapshot_for(actor, state), state.conditions.now
+        return answers.preview(scheduler.assess(snapshot, actor.user, request, now), request, now)
+
+    def leases(
+        self, actor: Actor, *, ended: bool = False, limit: int = 100, cursor: str | None = None
+    ) -> LeasesAnswer:
+        """All live leases in one answer; or ``limit`` ended ones, the newest end first.
+
+        Raises:
+            InvalidInput: a cursor that no answer gave.
+        """
+        before = parse_end(cursor)
+        state = self._keeper.current()
+        picture, now = state.picture, answers.at(state.conditions.now)
+        if not ended:
+            items = tuple(picture.lease(lease, actor) for lease in picture.in_order())
+            return LeasesAnswer(items, None, now)
+        store = self._keeper.store_if_any()
+        owner = None if actor.admin else actor.user
+        with self._keeper.noticing():
+            rows = () if store is None else store.history(owner, limit + 1, before)
+        items = tuple(picture.lease(lease, actor) for lease in rows[:limit])
+        return LeasesAnswer(items, write_end(rows[limit - 1]) if len(rows) > limit else None, now)
+
+    def lease(self, actor: Actor, lease_id: str) -> LeaseAnswer:
+        """One lease.
+
+        Raises:
+            NotFound: there is none, or it isn't the actor's.
+        """
+        state = self._keeper.current()
+        lease = state.live.get(lease_id)
+        store = self._keeper.store_if_any()
+        if lease is None and store is not None:
+            with self._keeper.noticing(), store.reading() as reader:
+                lease = reader.get(lease_id)
+        return state.picture.lease(refusals.seen_by(actor, lease, lease_id), actor)
+
+    def accept(self, actor: Actor, lease_id: str) -> LeaseAnswer:
+        """Accept an offer: the lease begins. Accepting it again does nothing.
+
+        Raises:
+            NotFound: there is none, or it isn't the actor's.
+            Forbidden: it is somebody else's, even for an administrator.
+            Conflict: it is not offered (any more).
+        """
+        refusals.may_act(actor)
+        with self._keeper.turn(actor.user) as turn:
+            lease = _settled(turn, actor, lease_id)
+            refusals.still_live(lease)
+            refusals.offered_to(actor, lease)
+            if lease.status is LeaseStatus.OFFERED:
+                books = turn.books
+                expires_at = books.now + lease.request.duration
+                lease = books.activate(lease, lease.devices, expires_at)
+                books.note(actor.user, "lease.accept", lease, {"expires_at": expires_at})
+                books.settle()
+                lease = books.live[lease_id]
+        return turn.state().picture.lease(lease, actor)
+
+    def extend(
+        self, actor: Actor, lease_id: str, seconds: int, key: str | None = None
+    ) -> LeaseAnswer:
+        """Let an active lease last ``seconds`` longer, or as much of that as the rules grant.
+
+        The verdict says until when, and why not longer. With the same ``key`` it is extended once.
+
+        Raises:
+            NotFound: there is none, or it isn't the actor's.
+            Conflict: it isn't active, or the key was used for something else.
+            Refused: the rules grant nothing; ``detail`` is the verdict.
+        """
+        refusals.may_act(actor)
+        fingerprint = hashlib.sha256(f"extend {lease_id} {seconds}".encode()).hexdigest()
+        with self._keeper.turn(actor.user) as turn:
+            lease = _settled(turn, actor, lease_id)
+            answer = _repeated(turn, actor, key, fingerprint)
+            if answer is None:
+                refusals.still_live(lease)
+                answer = _extended(turn, actor, lease, seconds)
+                if key is not None and turn.refusal is None:
+                    _remember(turn, actor, key, fingerprint, lease_id)
+        return answer
+
+    def release(self, actor: Actor, lease_id: str, reason: str = "") -> LeaseAnswer:
+        """Give it back, decline the offer, leave the queue; as an administrator, revoke it.
+
+        Doing it again does nothing.
+
+        Raises:
+            NotFound: there is none, or it isn't the actor's.
+            InvalidInput: an administrator ends somebody else's without a reason.
+            Conflict: it has ended otherwise.
+        """
+        refusals.may_act(actor)
+        with self._keeper.turn(actor.user) as turn:
+            lease = _settled(turn, actor, lease_id)
+            foreign = lease.owner != actor.user
+            again = {EndReason.REVOKED} if foreign else set(_BY_ITS_OWNER.values())
+            if lease.end_reason not in again:
+                refusals.still_live(lease)
+                if foreign:
+                    refusals.reason_given(lease, reason)
+                why = EndReason.REVOKED if foreign else _BY_ITS_OWNER[lease.status]
+                lease = turn.books.end(lease, why, turn.books.now, actor.user, reason.strip())
+                turn.books.settle()
+        return turn.state().picture.lease(lease, actor)
+
+    def quota(self, actor: Actor) -> QuotaAnswer:
+        """The caller's limits, what is used, what is left, when it resets."""
+        state = self._keeper.current()
+        snapshot = self._keeper.snapshot_for(actor, state)
+        return answers.quota(snapshot, actor, state.conditions.now, self._policies.problem)
+
+    def audit(self, actor: Actor, limit: int = 100, cursor: str | None = None) -> AuditsAnswer:
+        """Rows by the actor or about the actor's leases (an administrator: all), newest first.
+
+        Raises:
+            InvalidInput: a cursor that no answer gave.
+        """
+        before = parse_row(cursor)
+        store = self._keeper.store_if_any()
+        owner = None if actor.admin else actor.user
+        with self._keeper.noticing():
+            rows = () if store is None else store.audit(owner, limit + 1, before)
+        more = str(rows[limit - 1].id) if len(rows) > limit else None
+        return AuditsAnswer(tuple(answers.audit(row) for row in rows[:limit]), more)
+
+    # --- what the server does by itself -------------------------------------------------------
+
+    def cycle(self) -> float | None:
+        """Let the rules act where time, a device, a quota or another process calls for it.
+
+        Announces what other processes have changed. Call it every second or so: where nothing
+        has changed it costs microseconds.
+
+        Returns the seconds until time alone next changes something; ``None``: nothing will.
+
+        Raises:
+            Unavailable: the store is away.
+        """
+        if self._keeper.store_if_any() is None:
+            return None
+        state = self._keeper.current()
+        wake_at = state.picture.outlook.wake_at
+        return None if wake_at is None else max(0.0, wake_at - state.conditions.now)
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has committed since this one last looked. Cheap.
+
+        Raises:
+            Unavailable: the store is away.
+        """
+        store, state = self._keeper.store_if_any(), self._keeper.newest
+        if store is None:
+            return False
+        with self._keeper.noticing():
+            return state is None or store.version() != state.revision
+
+    def now(self) -> float:
+        """The authority's time: seconds since the epoch."""
+        return self._keeper.now()
+
+    def checks(self) -> Mapping[str, Check]:
+        """Store and authority for ``GET health``. From memory."""
+        trouble, state = self._keeper.trouble, self._keeper.newest
+        where = {"place": self._place}
+        store = Check(CheckStatus.OK, detail=where)
+        if trouble is not None:
+            store = Check(CheckStatus.ERROR, trouble.message, trouble.hint, where)
+        detail = {"kind": "embedded", "live": 0 if state is None else len(state.live)}
+        message = "Embedded in this server: it binds those who keep to it."
+        authority = Check(CheckStatus.OK, message, detail=detail)
+        problem = self._policies.problem
+        if problem is not None:
+            hint = "Mend it; until then the quotas that were read before hold."
+            authority = Check(CheckStatus.WARNING, problem, hint, detail)
+        elif state is not None and state.conditions.view.problem:
+            view = state.conditions.view
+            message = f"No lease can start: {view.problem}"
+            authority = Check(CheckStatus.WARNING, message, view.hint, detail)
+        return {"store": store, "authority": authority}
+
+    def close(self) -> None:
+        """Close the store."""
+        self._keeper.close()
+
+
+def _requested(turn: Turn, actor: Actor, request: Request) -> LeaseAnswer | None:
+    """The new lease; ``None``: refused, and the turn knows why."""
+    books = turn.books
+    refusals.need_devices(turn.conditions.view)
+    if books.overdue():
+        books.settle()
+    found = scheduler.assess(books.snapshot, actor.user, request, books.now)
+    if found.verdict.outcome is Outcome.REFUSED:
+        books.note(actor.user, "lease.refuse", None, _asked(request, found.verdict))
+        turn.refusal = refusals.refused(found.verdict)
+        return None
+    lease = Lease(
+        id=secrets.token_hex(6),
+        owner=actor.user,
+        request=_charged(request, turn.conditions.policy, actor.user),
+        status=LeaseStatus.QUEUED,
+        created_at=books.now,
+    )
+    books.add(lease)
+    books.note(actor.user, "lease.request", lease, _asked(request))
+    books.settle()
+    return _answer(turn, actor, lease.id)
+
+
+def _extended(turn: Turn, actor: Actor, lease: Lease, seconds: int) -> LeaseAnswer:
+    books = turn.books
+    expires_at = refusals.begun(lease)
+    found = scheduler.extend(books.snapshot, lease.id, seconds, books.now)
+    if found.verdict.outcome is Outcome.REFUSED or found.expires_at is None:
+        detail = {"action": "extend", "seconds": seconds, "limit": found.verdict.limit}
+        books.note(actor.user, "lease.refuse", lease, detail)
+        turn.refusal = refusals.refused(found.verdict)
+        return _answer(turn, actor, lease.id)
+    gained = round(found.expires_at - expires_at)
+    request = replace(lease.request, duration=lease.request.duration + gained)
+    books.put(replace(lease, expires_at=found.expires_at, request=request))
+    detail = {"seconds": gained, "asked": seconds, "expires_at": found.expires_at}
+    books.note(actor.user, "lease.extend", lease, detail)
+    books.settle()
+    return _answer(turn, actor, lease.id, found.verdict)
+
+
+def _settled(turn: Turn, actor: Actor, lease_id: str) -> Lease:
+    """The lease as it is by now: what is overdue has ended.
+
+    Raises:
+        NotFound: there is none, or it isn't the actor's.
+    """
+    if turn.books.overdue():
+        turn.books.settle()
+    return refusals.seen_by(actor, turn.lease(lease_id), lease_id)
+
+
+def _answer(turn: Turn, actor: Actor, lease_id: str, verdict: Verdict | None = None) -> LeaseAnswer:
+    lease = turn.lease(lease_id)
+    assert lease is not None
+    return turn.state().picture.lease(lease, actor, verdict)
+
+
+def _repeated(turn: Turn, actor: Actor, key: str | None, fingerprint: str) -> LeaseAnswer | None:
+    """The answer to what this key asked before; ``None``: it asked nothing.
+
+    Raises:
+        Conflict: that was something else.
+    """
+    known = None if key is None else turn.transaction.remembered(actor.user, key)
+    if key is None or known is None:
+        return None
+    if known.fingerprint != fingerprint:
+        raise refusals.key_reused(key, known.lease_id)
+    return _answer(turn, actor, known.lease_id)
+
+
+def _remember(turn: Turn, actor: Actor, key: str, fingerprint: str, lease_id: str) -> None:
+    what = Remembered(fingerprint, lease_id)
+    turn.transaction.remember(actor.user, key, what, turn.books.now)
+
+
+def _asked(request: Request, verdict: Verdict | None = None) -> dict[str, object]:
+    """For the audit."""
+    asked = {
+        "gpus": answers.gpus(request),
+        "duration": request.duration,
+        "gpu_memory": request.memory,
+        "gpu_model": request.model,
+        "group": request.group,
+        "limit": None if verdict is None else verdict.limit,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _charged(request: Request, policy: Policy, user: str) -> Request:
+    """With the group that it is charged to: the first of the user's where none is named."""
+    groups = policy.groups_of(user)
+    if request.group is not None or not groups:
+        return request
+    return replace(request, group=groups[0].name)
