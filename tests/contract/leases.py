@@ -13,15 +13,15 @@ DEVICES = [LeasableDevice(f"GPU-{n}", "here", "Fake 80GB", 80 * GIB, n) for n in
 ANCHOR = Anchor(Instant(NOW, 1000.0, "boot-1"), NOW)
 
 
-def queued(id: str, owner: str = "user-a", milli: int = 1000, **asked) -> Lease:
+def queued(name: str, owner: str = "user-a", milli: int = 1000, **asked) -> Lease:
     request = Request(milli=milli, duration=3600, **asked)
-    return Lease(id, owner, request, LeaseStatus.QUEUED, NOW)
+    return Lease(name, owner, request, LeaseStatus.QUEUED, NOW)
 
 
-def active(id: str, *devices: str, owner: str = "user-a", milli: int = 1000, **asked) -> Lease:
+def active(name: str, *devices: str, owner: str = "user-a", milli: int = 1000, **asked) -> Lease:
     request = Request(milli=milli * (len(devices) if milli >= 1000 else 1), duration=3600, **asked)
     return Lease(
-        id,
+        name,
         owner,
         request,
         LeaseStatus.ACTIVE,
@@ -32,10 +32,10 @@ def active(id: str, *devices: str, owner: str = "user-a", milli: int = 1000, **a
     )
 
 
-def ended(id: str, start: float, end: float, owner: str = "user-a", **asked) -> Lease:
+def ended(name: str, start: float, end: float, owner: str = "user-a", **asked) -> Lease:
     request = Request(milli=1000, duration=3600, **asked)
     return Lease(
-        id,
+        name,
         owner,
         request,
         LeaseStatus.ENDED,

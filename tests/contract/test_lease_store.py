@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from jupyter_gpuctl.core.errors import Conflict
 from jupyter_gpuctl.leases.accounting import HALF_LIFE
 from jupyter_gpuctl.leases.model import EndReason, Lease, LeaseStatus, Request
-from jupyter_gpuctl.leases.ports import AuditEntry, Kept, LeaseStore, Remembered
+from jupyter_gpuctl.leases.ports import AuditEntry, Kept, LeaseStore, LeaseTransaction, Remembered
 from jupyter_gpuctl.store.leases import REMEMBERED_FOR, SqliteLeaseStore
 from tests.contract.leases import ANCHOR, DEVICES, GIB, NOW, active, ended, live, put, queued
 
@@ -67,27 +69,36 @@ class Undo(Exception):
     pass
 
 
+@contextmanager
+def undone(store: LeaseStore) -> Iterator[LeaseTransaction]:
+    """A transaction that fails at its end."""
+    try:
+        with store.transaction() as transaction:
+            yield transaction
+            raise Undo
+    except Undo:
+        pass
+
+
 @given(lease=leases())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_lease_comes_back_as_it_was_stored(store: LeaseStore, lease: Lease):
-    with pytest.raises(Undo), store.transaction() as transaction:
+    with undone(store) as transaction:
         transaction.register(DEVICES)
         transaction.add(lease)
         assert transaction.get("a") == lease
         assert transaction.live() == (() if lease.status is LeaseStatus.ENDED else (lease,))
-        raise Undo
     assert live(store) == {}
 
 
 def test_of_a_transaction_that_fails_nothing_is_stored(store):
     put(store, queued("a"))
     before = store.version()
-    with pytest.raises(Undo), store.transaction() as transaction:
+    with undone(store) as transaction:
         transaction.save(active("a", "GPU-0"))
         transaction.add(queued("b"))
         transaction.audit(AuditEntry(NOW, "user-a", "lease.request", "b", "user-a", {}))
         transaction.remember("user-a", "key", Remembered("f", "a"), NOW)
-        raise Undo
     assert live(store) == {"a": queued("a")}
     assert store.audit(None, 10, None) == []
     assert store.version() == before
@@ -118,8 +129,8 @@ def test_a_device_that_was_given_back_can_be_held_again(store):
 
 
 def test_shares_fill_a_device_to_the_brim_and_not_beyond(store):
-    def quarter(id, memory=20 * GIB):
-        return active(id, "GPU-0", milli=250, memory=memory)
+    def quarter(name, memory=20 * GIB):
+        return active(name, "GPU-0", milli=250, memory=memory)
 
     put(store, quarter("a"), quarter("b"), quarter("c"), quarter("d"))
     with pytest.raises(Conflict):
