@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .config import GpuCtl
 from .core.clock import Clock, SystemClock
@@ -23,6 +25,11 @@ from .host.cgroups import Cgroups
 from .host.identity import server_user
 from .host.machine import Machine, disk_use
 from .host.procfs import ProcFs
+
+if TYPE_CHECKING:
+    from .leases.changes import Change
+    from .leases.ports import DeviceDirectory
+    from .leases.service import Authority
 
 SIMULATED_IN_PLACE_OF_A_DRIVER = 2
 
@@ -76,3 +83,57 @@ def sampler(
         home=lambda: disk_use(home),
         clock=clock,
     )
+
+
+def database_exists(config: GpuCtl) -> bool:
+    """Whether anybody has ever leased here. Looks at the disk."""
+    from .store.location import database_file
+
+    return database_file(config.database_url).exists()
+
+
+def authority(
+    config: GpuCtl,
+    devices: DeviceDirectory,
+    *,
+    log: logging.Logger,
+    announce: Callable[[Change], None] = lambda _change: None,
+) -> Authority:
+    """The authority of this process on the configured database, which is opened when needed.
+
+    Reads the quota file: call it on a worker thread.
+
+    Raises:
+        InvalidConfig: the quotas or the database's URL can't be read.
+    """
+    from .host.clocks import MachineClocks
+    from .leases import quota_file
+    from .leases.policy import Policy
+    from .leases.service import Authority
+    from .store.location import database_file
+
+    base = Policy(offer_window=round(config.offer_window), max_lease=round(config.max_lease))
+    return Authority(
+        database_file(config.database_url),
+        devices,
+        quota_file.source(config.quotas, base),
+        clock=MachineClocks(),
+        log=log,
+        announce=announce,
+    )
+
+
+@contextmanager
+def participant(config: GpuCtl, *, log: logging.Logger) -> Iterator[Authority]:
+    """The authority of a program without a server: it samples the GPUs itself."""
+    from .leases.devices import OwnSamples
+
+    own = sampler(config, log=log)
+    try:
+        found = authority(config, OwnSamples(own, SystemClock()), log=log)
+        try:
+            yield found
+        finally:
+            found.close()
+    finally:
+        own.close()

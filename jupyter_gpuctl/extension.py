@@ -19,6 +19,9 @@ from .routes import ROUTES, MisconfiguredHandler
 if TYPE_CHECKING:
     from .gpus.prometheus import GpuCollector
     from .gpus.service import Monitor
+    from .leases.desk import LeaseDesk
+    from .leases.runner import LeaseRunner
+    from .leases.service import Authority
 
 
 class GpuCtlApp(ExtensionApp):
@@ -29,6 +32,7 @@ class GpuCtlApp(ExtensionApp):
 
     _monitor: Monitor | None = None
     _collector: GpuCollector | None = None
+    _runner: LeaseRunner | None = None
 
     def initialize_handlers(self) -> None:
         """Join the parts and add every route; a broken configuration is told, not thrown."""
@@ -46,6 +50,7 @@ class GpuCtlApp(ExtensionApp):
         from .gpus.handlers import GpusHandler
         from .gpus.jupyter import ServerKernels
         from .gpus.service import Monitor
+        from .leases.handlers import LeaseHandler
 
         server = self.serverapp
         assert server is not None
@@ -58,10 +63,39 @@ class GpuCtlApp(ExtensionApp):
             log=self.log,
         )
 
-        def checks() -> Mapping[str, Check]:
-            return {"config": Check(CheckStatus.OK), **monitor.checks()}
+        desk = self._lease_desk(settings, monitor)
 
-        self._add({GpusHandler: {"monitor": monitor}, HealthHandler: {"checks": checks}})
+        def checks() -> Mapping[str, Check]:
+            return {"config": Check(CheckStatus.OK), **monitor.checks(), **desk.checks()}
+
+        self._add(
+            {
+                GpusHandler: {"monitor": monitor},
+                HealthHandler: {"checks": checks},
+                LeaseHandler: {"desk": desk},
+            }
+        )
+
+    def _lease_desk(self, settings: GpuCtl, monitor: Monitor) -> LeaseDesk:
+        from .composition import authority, database_exists
+        from .host.identity import server_user
+        from .leases.desk import LeaseDesk
+        from .leases.devices import SampledDevices
+        from .leases.runner import LeaseRunner
+
+        devices = SampledDevices(lambda: monitor.newest)
+
+        def open_authority() -> Authority:
+            return authority(settings, devices, log=self.log, announce=runner.announce)
+
+        desk = LeaseDesk(open_authority)
+        self._runner = runner = LeaseRunner(
+            desk,
+            owner=server_user().name,
+            exists=lambda: database_exists(settings),
+            log=self.log,
+        )
+        return desk
 
     def _add_misconfigured(self, error: GpuCtlError) -> None:
         check = Check(CheckStatus.ERROR, error.message, error.hint)
@@ -71,9 +105,10 @@ class GpuCtlApp(ExtensionApp):
             else:
                 self._route(route, MisconfiguredHandler, {"error": error})
 
-    def _add(self, parts: Mapping[type[GpuCtlHandler], dict[str, Any]]) -> None:
+    def _add(self, parts: Mapping[type, dict[str, Any]]) -> None:
         for route in ROUTES:
-            self._route(route, route.handler, parts.get(route.handler, {}))
+            given = next((parts[kind] for kind in route.handler.__mro__ if kind in parts), {})
+            self._route(route, route.handler, given)
 
     def _route(self, route: Route, handler: type[GpuCtlHandler], parts: dict[str, Any]) -> None:
         self.handlers.append((url_path_join("/", PREFIX, route.pattern), handler, parts))
@@ -89,9 +124,16 @@ class GpuCtlApp(ExtensionApp):
             self._monitor.start()
             self._collector = GpuCollector(self._monitor)
             self._collector.register()
+        if self._runner is not None:
+            from .leases.events import LeaseEvents
+
+            self._runner.start(LeaseEvents(serverapp.event_logger, self._runner.owner))
 
     async def stop_extension(self) -> None:
-        """Stop sampling and give the driver back."""
+        """Stop sampling, give the driver back, close the store."""
+        if self._runner is not None:
+            await self._runner.stop()
+            self._runner = None
         if self._collector is not None:
             self._collector.unregister()
             self._collector = None

@@ -9,10 +9,10 @@ import traceback
 
 import click
 
-from ..core.errors import GpuCtlError, Unavailable
+from ..core.errors import GpuCtlError, InvalidConfig, InvalidInput, Unavailable
 from ..core.version import __version__
 
-VERBS = ("doctor", "status", "validate")
+VERBS = ("db", "doctor", "export", "lease", "status", "validate")
 
 DONE, FAILED, USAGE, AWAY, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit statuses: done; ran, and something failed; wrong usage; a backend is away; Ctrl-C."""
@@ -46,6 +46,12 @@ def gpuctl() -> None:
     """
 
 
+def _status_of(error: GpuCtlError) -> int:
+    if isinstance(error, Unavailable):
+        return AWAY
+    return USAGE if isinstance(error, InvalidConfig | InvalidInput) else FAILED
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its status; no traceback reaches the user."""
     try:
@@ -61,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = USAGE
     except GpuCtlError as error:
         click.echo(f"Error: {error}", err=True)
-        status = AWAY if isinstance(error, Unavailable) else USAGE
+        status = _status_of(error)
     except BrokenPipeError:
         # The reader (head, less) has left. Python would complain about it at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

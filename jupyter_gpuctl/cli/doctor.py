@@ -18,6 +18,7 @@ from ..core.encoding import to_json
 from ..core.errors import GpuCtlError
 from ..core.quantities import format_bytes
 from ..core.version import __version__
+from .doctor_leases import examine_quotas, examine_store
 from .servers import running_servers
 from .settings import read_settings
 
@@ -62,7 +63,7 @@ def _safely(examine: Callable[[], Iterator[tuple[str, Check]]]) -> list[tuple[st
     try:
         return list(examine())
     except GpuCtlError as error:
-        name = examine.__name__.removeprefix("_")
+        name = examine.__name__.removeprefix("examine").removeprefix("_")
         return [(name, Check(CheckStatus.ERROR, error.message, error.hint))]
 
 
@@ -219,4 +220,14 @@ def _limits() -> Iterator[tuple[str, Check]]:
         )
 
 
-_EXAMINATIONS = (_versions, _settings, _driver, _attribution, _limits, _extensions, _servers)
+_EXAMINATIONS = (
+    _versions,
+    _settings,
+    _driver,
+    _attribution,
+    _limits,
+    examine_quotas,
+    examine_store,
+    _extensions,
+    _servers,
+)

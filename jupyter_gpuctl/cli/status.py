@@ -14,6 +14,7 @@ from ..core.clock import SystemClock
 from ..core.encoding import to_json
 from ..core.quantities import format_bytes
 from ..host.identity import server_user
+from . import status_leases
 from .servers import running_servers
 from .settings import read_settings
 
@@ -31,10 +32,13 @@ GIB = 1024**3
     help="Seconds between two looks, with --watch.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="The answer of GET gpus; with --watch one a line."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="The answer of GET gpus, with that of GET leases as leases; with --watch one a line.",
 )
 def status(watch: bool, interval: float, as_json: bool) -> int:
-    """Show the GPUs of this machine, who uses them, and your kernels.
+    """Show the GPUs of this machine, who uses and who holds them, and your kernels.
 
     Your running Jupyter server is asked, since it knows the notebooks; without one the driver is
     read directly. Exit status 3 where there is a driver that doesn't work.
@@ -59,9 +63,10 @@ class _Source:
 
     def __init__(self) -> None:
         self._sampler: Any = None
+        self._settings: Any = None
 
     def read(self) -> dict[str, Any]:
-        answers = []
+        answers, asked = [], []
         for server in running_servers():
             try:
                 answer = server.get("gpus")
@@ -69,7 +74,11 @@ class _Source:
                 continue
             if answer.get("samples"):
                 answers.append(answer)
-        return merge_owners(answers) if answers else self._read_driver()
+                asked.append(server)
+        if not answers:
+            return self._read_driver()
+        leases = status_leases.of_servers(asked)
+        return merge_owners(answers) | {"leases": leases or status_leases.NONE}
 
     def close(self) -> None:
         if self._sampler is not None:
@@ -81,7 +90,8 @@ class _Source:
         if self._sampler is None:
             from ..composition import sampler
 
-            self._sampler = sampler(read_settings(), log=logging.getLogger("gpuctl"))
+            self._settings = read_settings()
+            self._sampler = sampler(self._settings, log=logging.getLogger("gpuctl"))
             # The use of the processor is measured between two samples.
             self._sampler.sample(())
             time.sleep(0.25)
@@ -97,6 +107,7 @@ class _Source:
                 samples=(found.sample,),
             )
         )
+        answer["leases"] = status_leases.of_database(self._settings, lambda: found)
         return answer
 
 
@@ -152,6 +163,7 @@ def render(answer: dict[str, Any]) -> Any:
         parts += [Text(f"{driver['message']} {driver['hint']}".strip(), style), Text()]
     if answer["devices"]:
         parts += [_devices(answer["devices"], sample), Text()]
+    parts += _leases(answer["devices"], answer["leases"])
     if sample["kernels"]:
         parts += [_kernels(sample["kernels"]), Text()]
     parts.append(Text(_machine(sample["host"])))
@@ -167,7 +179,7 @@ def _table(columns: Mapping[str, str], rows: list[tuple[str, ...]]) -> Any:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, (name, justify) in enumerate(columns.items()):
-        wraps = name in ("USED BY", "KERNEL")
+        wraps = name in ("USED BY", "KERNEL", "UNTIL")
         width = min(16, max(len(name), *(len(row[position]) for row in rows)))
         table.add_column(
             name,
@@ -203,6 +215,19 @@ def _devices(devices: list[dict[str, Any]], sample: dict[str, Any]) -> Any:
         ["UTIL", "MEMORY GiB", "TEMP", "POWER"], "right"
     )
     return _table(columns | {"USED BY": "left"}, rows)
+
+
+def _leases(devices: list[dict[str, Any]], leases: dict[str, Any]) -> list[Any]:
+    from rich.text import Text
+
+    parts: list[Any] = []
+    if rows := status_leases.rows(devices, leases):
+        parts.append(_table(dict.fromkeys(["GPU", "HELD BY", "UNTIL"], "left"), rows))
+    if waiting := status_leases.waiting(leases):
+        parts.append(Text(waiting))
+    if leases["problem"]:
+        parts.append(Text(leases["problem"], "yellow"))
+    return [*parts, Text()] if parts else []
 
 
 def _users(device: dict[str, Any], reading: dict[str, Any]) -> list[str]:

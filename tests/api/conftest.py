@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError
 
+from jupyter_gpuctl.leases.events import SCHEMA_ID
+
 API = ("gpuctl", "api", "v1")
 
 
@@ -42,6 +44,35 @@ class Api:
             await self._fetch(*API, path, **options)
         return refused.value.code, json.loads(refused.value.response.body)
 
+    async def send(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """The answer to a call with a body: bytes as they are, anything else as JSON."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body)
+        return await self._fetch(
+            *API, path, method=method, body=body, allow_nonstandard_methods=True, **options
+        )
+
+    @staticmethod
+    def read(answer: Any) -> Any:
+        return json.loads(answer.body)
+
+    async def post(self, path: str, body: Any, **options: Any) -> Any:
+        return self.read(await self.send("POST", path, body, **options))
+
+    async def patch(self, path: str, body: Any, **options: Any) -> Any:
+        return self.read(await self.send("PATCH", path, body, **options))
+
+    async def delete(self, path: str, **options: Any) -> Any:
+        return self.read(await self.send("DELETE", path, **options))
+
+    async def refused_send(
+        self, method: str, path: str, body: Any = None, **options: Any
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and body of a call with a body that must fail."""
+        with pytest.raises(HTTPClientError) as refused:
+            await self.send(method, path, body, **options)
+        return refused.value.code, json.loads(refused.value.response.body)
+
     async def gpus_when(self, condition, **params: Any) -> dict[str, Any]:
         """``GET gpus`` again and again until ``condition(answer)``."""
         for _ in range(300):
@@ -64,3 +95,33 @@ def started(jp_serverapp, jp_asyncio_loop):
     jp_asyncio_loop.run_until_complete(manager.start_all_extensions())
     yield jp_serverapp
     jp_asyncio_loop.run_until_complete(manager.stop_all_extensions())
+
+
+class Events:
+    """What the server's event bus has told of leases."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self._more = asyncio.Event()
+
+    async def listen(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        self.seen.append(data)
+        self._more.set()
+
+    async def wait_for(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """The first event of ``kind`` with these fields, past or to come."""
+        wanted = {"kind": kind, **fields}
+        async with asyncio.timeout(30):
+            while True:
+                for event in self.seen:
+                    if wanted.items() <= event.items():
+                        return event
+                self._more.clear()
+                await self._more.wait()
+
+
+@pytest.fixture
+def events(started):
+    heard = Events()
+    started.event_logger.add_listener(schema_id=SCHEMA_ID, listener=heard.listen)
+    return heard
