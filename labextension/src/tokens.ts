@@ -21,7 +21,7 @@ export interface IPanelPart {
   above(): ReactNode;
   /** Under it. `isFree`: at least one device can be had. */
   below(isFree: boolean): ReactNode;
-  /** At the end of a device's last line. `isIdle`: nothing runs on it. */
+  /** At the end of a device's last line. `isIdle`: nothing runs on it, so that it can be had. */
   device(row: IDeviceRow, isIdle: boolean): ReactNode;
   /** Between the devices and the kernels. */
   sections(context: IPanelContext): ReactNode;

@@ -53,7 +53,7 @@ describe('a lease', () => {
     const [notice] = at(two, 7200 - 200);
     assert.equal(
       plain(notice!.message),
-      'Your lease of GPU 0 ends in 5 min, at 14:00.'
+      'Your lease of GPU 0 ends at 14:00, in less than 5 min.'
     );
     assert.deepEqual(notice!.actions, ['extend']);
   });
@@ -82,7 +82,7 @@ describe('a lease', () => {
       expires_at: iso(600)
     });
     const [notice] = at([told], 0);
-    assert.match(notice!.message, /GPU 0 goes back until 12:10\./);
+    assert.match(notice!.message, /GPU 0 goes back at 12:10\./);
     assert.match(notice!.message, /user-b waits\. Save your work\./);
   });
 

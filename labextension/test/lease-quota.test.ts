@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { gaugeTexts, presets } from '../src/leases/gauges';
+import { gaugeTexts, presets, suggestion } from '../src/leases/gauges';
 import { gauge, iso, NOON, quota } from './leases';
 import { english as words } from './words';
 
@@ -96,5 +96,13 @@ describe('a quota', () => {
     const hours = gauge({ kind: 'gpu_hours', allowed: 20, left: 2 });
     assert.deepEqual(names({ gauges: [hours] }), ['1x1', '1x2']);
     assert.deepEqual(names({ largest: 0 }), []);
+  });
+
+  it('suggests what can be had', () => {
+    assert.deepEqual(suggestion(quota()), { gpus: 1, seconds: 7200 });
+    const half = quota({ gauges: [gauge({ allowed: 0.5 })] });
+    assert.deepEqual(suggestion(half), { gpus: 0.5, seconds: 3600 });
+    const short = quota({ max_lease: 600 });
+    assert.deepEqual(suggestion(short), { gpus: 1, seconds: 600 });
   });
 });

@@ -100,6 +100,12 @@ export function occupancy({ device, reading }: IDeviceRow): Occupancy {
     : 'free';
 }
 
+/** Whether nothing runs there. On simulated devices nothing does, whatever is shown. */
+export function isIdle(row: IDeviceRow): boolean {
+  const state = occupancy(row);
+  return state === 'free' || (state === 'used' && row.device.simulated);
+}
+
 /** The processes of one notebook (or of one stranger) on one device. */
 export interface IProcessGroup {
   readonly key: string;

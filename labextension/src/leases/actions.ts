@@ -7,7 +7,7 @@ import { MenuSvg } from '@jupyterlab/ui-components';
 import { ApiError, ServerAway } from '../errors';
 import type { Words } from '../format';
 import { CommandIDs } from '../tokens';
-import type { LeaseAnswer } from '../wire';
+import type { LeaseAnswer, QuotaAnswer } from '../wire';
 import type { ILeaseActions } from './components/context';
 import {
   askExtension,
@@ -17,7 +17,7 @@ import {
   RequestDialog
 } from './dialogs';
 import { RequestForm, type IFields } from './form';
-import { presets } from './gauges';
+import { suggestion } from './gauges';
 import { devices, granted, until, who, type Label } from './sentences';
 import type { Leases } from './service';
 
@@ -190,15 +190,13 @@ export class LeaseActions implements ILeaseActions {
   private readonly _menu: MenuSvg;
 }
 
-/** What most people ask for, so that Enter is enough. */
-function firstFields(quota: Parameters<typeof presets>[0]): IFields {
-  const usual = presets(quota);
-  const preset = usual.find(({ seconds }) => seconds > 3600) ?? usual[0];
-  const seconds = Math.min(preset?.seconds ?? 3600, quota.max_lease);
+function firstFields(quota: QuotaAnswer): IFields {
+  const { gpus, seconds } = suggestion(quota);
+  const isShare = gpus > 0 && gpus < 1;
   return {
-    kind: 'whole',
-    count: String(preset?.gpus ?? 1),
-    share: '50',
+    kind: isShare ? 'share' : 'whole',
+    count: '1',
+    share: isShare ? String(gpus * 100) : '50',
     memory: '',
     duration: seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds}s`,
     model: '',

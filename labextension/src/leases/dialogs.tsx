@@ -38,7 +38,6 @@ export class RequestDialog extends Dialog<void> {
       ],
       focusNodeSelector: '#gpuctl-Form-gpus'
     });
-    this.addClass('gpuctl-Dialog');
   }
 
   /** What was granted or queued; `null` where the dialog was closed without. */

@@ -119,20 +119,42 @@ export interface IPreset {
   readonly seconds: number;
 }
 
+/** The tightest of the limits of one kind; infinite where there is none. */
+function least(
+  quota: QuotaAnswer,
+  kind: string,
+  count: (gauge: Gauge) => number | null
+): number {
+  return Math.min(
+    Infinity,
+    ...quota.gauges
+      .filter(gauge => gauge.kind === kind)
+      .flatMap(gauge => count(gauge) ?? [])
+  );
+}
+
+/** What most people ask for, so that Enter is enough: as much as may be had of two hours. */
+export function suggestion(quota: QuotaAnswer): IPreset {
+  const usual = presets(quota);
+  const found = usual.find(({ seconds }) => seconds > HOUR) ?? usual[0];
+  return (
+    found ?? {
+      gpus: Math.min(
+        1,
+        least(quota, 'gpus', gauge => gauge.allowed)
+      ),
+      seconds: Math.min(HOUR, quota.max_lease)
+    }
+  );
+}
+
 /** The usual requests that the machine, and the quotas at their emptiest, have room for. */
 export function presets(quota: QuotaAnswer): IPreset[] {
-  const most = (kind: string, count: (gauge: Gauge) => number | null) =>
-    Math.min(
-      Infinity,
-      ...quota.gauges
-        .filter(gauge => gauge.kind === kind)
-        .flatMap(gauge => count(gauge) ?? [])
-    );
   const atOnce = Math.min(
     quota.largest,
-    most('gpus', gauge => gauge.allowed)
+    least(quota, 'gpus', gauge => gauge.allowed)
   );
-  const hours = most('gpu_hours', gauge => gauge.left);
+  const hours = least(quota, 'gpu_hours', gauge => gauge.left);
   return USUAL.filter(
     preset =>
       preset.gpus <= atOnce &&

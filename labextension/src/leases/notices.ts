@@ -83,9 +83,9 @@ function expiring(
       stage: lease.reason,
       type: 'warning',
       message: words.__(
-        '%1 goes back %2. %3 Save your work.',
+        '%1 goes back at %2. %3 Save your work.',
         what,
-        until(lease, now, words),
+        clock(new Date(endOf(lease)).toISOString(), now, words),
         early(lease, words)
       ),
       actions: [],
@@ -103,10 +103,10 @@ function expiring(
         stage: `${ahead} ${lease.expires_at ?? ''}`,
         type: 'warning',
         message: words.__(
-          'Your lease of %1 ends in %2, at %3.',
+          'Your lease of %1 ends at %2, in less than %3.',
           what,
-          span(ahead),
-          clock(new Date(endOf(lease)).toISOString(), now, words)
+          clock(new Date(endOf(lease)).toISOString(), now, words),
+          span(ahead)
         ),
         actions: ['extend'],
         lease,

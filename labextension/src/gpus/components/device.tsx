@@ -11,7 +11,7 @@ import {
   temperature,
   watts
 } from '../../format';
-import { occupancy, processGroups, type IDeviceRow } from '../rows';
+import { isIdle, occupancy, processGroups, type IDeviceRow } from '../rows';
 import { plotSummary } from '../sentences';
 import type { IPanelContext } from './context';
 import { DeviceDetail } from './device-detail';
@@ -77,7 +77,7 @@ export function DeviceLine(props: IDeviceLineProps): React.JSX.Element {
           <Holders context={context} row={row} />
           {context.parts.map((part, index) => (
             <React.Fragment key={index}>
-              {part.device(row, occupancy(row) === 'free')}
+              {part.device(row, isIdle(row))}
             </React.Fragment>
           ))}
         </div>

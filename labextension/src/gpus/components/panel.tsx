@@ -12,7 +12,7 @@ import type { Words } from '../../format';
 import type { IGpus, IPanelPart } from '../../tokens';
 import type { Folds } from '../folds';
 import type { GpuModel, IGpuState } from '../model';
-import { deviceRows, kernelRows, occupancy, usable } from '../rows';
+import { deviceRows, isIdle, kernelRows, usable } from '../rows';
 import { announcement, answer, yours } from '../sentences';
 import type { IShown } from '../settings';
 import type { IPanelContext } from './context';
@@ -108,7 +108,7 @@ function Content(props: IPanelProps & { state: IGpuState }): React.JSX.Element {
   };
   const refused = state.phase === 'refused';
   const isFree = usable(rows).some(
-    row => occupancy(row) === 'free' && !held.has(row.device.uuid)
+    row => isIdle(row) && !held.has(row.device.uuid)
   );
   const from = (draw: (part: IPanelPart) => React.ReactNode) =>
     parts.map((part, index) => (

@@ -1,10 +1,10 @@
-/** The caller's ended leases, asked for when this is opened. */
+/** The caller's ended leases (an administrator's: everybody's), asked for when this is opened. */
 
 import * as React from 'react';
 
 import type { LeaseAnswer } from '../../wire';
 import { keyOf } from '../rows';
-import { asked, devices, ending } from '../sentences';
+import { asked, devices, ending, who } from '../sentences';
 import { clock, gpuHours } from '../times';
 import { Action } from './action';
 import type { ILeaseContext } from './context';
@@ -77,7 +77,11 @@ function Line(props: {
       className="gpuctl-Past"
       title={[where, why, lease.note].filter(Boolean).join('\n')}
     >
-      <span className="gpuctl-Past-what">{asked(lease, words)}</span>
+      <span className="gpuctl-Past-what">
+        {lease.mine
+          ? asked(lease, words)
+          : words.__('%1: %2', who(lease, words), asked(lease, words))}
+      </span>
       <span className="gpuctl-Past-cost">{gpuHours(lease.gpu_hours)}</span>
       <span className="gpuctl-Past-why">{why}</span>
       <span className="gpuctl-Past-when">

@@ -17,7 +17,7 @@ export function Holders(props: { context: ILeaseContext }): React.JSX.Element {
     return (
       <p className="gpuctl-Empty">
         {context.words.__(
-          'Nobody holds a GPU by lease. Who does stands here, with the time until when.'
+          'Nobody. Who holds a GPU stands here, and until when.'
         )}
       </p>
     );
@@ -89,8 +89,10 @@ function Booked(props: {
         group
       )}
     >
-      <span className="gpuctl-Held-who">{words.__('%1, booked', group)}</span>
-      <span className="gpuctl-Held-what">{gpus(count, words)}</span>
+      <span className="gpuctl-Held-who">{group}</span>
+      <span className="gpuctl-Held-what">
+        {words.__('booked: %1', gpus(count, words))}
+      </span>
       <span className="gpuctl-Held-until">
         {words.__(
           '%1–%2',

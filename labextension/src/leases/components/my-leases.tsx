@@ -18,10 +18,10 @@ export function MyLeases(props: { context: ILeaseContext }): React.JSX.Element {
       <p className="gpuctl-Empty">
         {queued.length > 0
           ? words.__(
-              'Nothing yet: your request waits in line. When its turn comes, you are offered the GPU here.'
+              'None yet: your request waits. When its turn comes, a GPU is offered to you here.'
             )
           : words.__(
-              'You hold no GPU. Request one, and it is yours until the time that is shown here.'
+              'None. A GPU that you request stands here, with the time that is left.'
             )}
       </p>
     );

@@ -17,7 +17,7 @@ export function Outcome(props: IRequestFormProps): React.JSX.Element {
     (problem
       ? problem.field === null
         ? problem.message
-        : words.__('Not yet: see above.')
+        : words.__('Not like this: see the field above.')
       : words.__('Looking whether it can start…'));
   const hint = shown?.hint ?? (problem?.field === null ? problem.hint : '');
   return (

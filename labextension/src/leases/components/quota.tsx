@@ -24,18 +24,14 @@ export function Quota(props: {
             .filter(Boolean)
             .join('\n')}
         >
-          <span className="gpuctl-Gauge-name">
-            {gauge.name}
-            {gauge.reset && (
-              <span className="gpuctl-Gauge-reset">
-                {words.__(' · %1', gauge.reset)}
-              </span>
-            )}
-          </span>
+          <span className="gpuctl-Gauge-name">{gauge.name}</span>
           <span className="gpuctl-Gauge-value">{gauge.value}</span>
           <span className="gpuctl-Meter-bar" aria-hidden="true">
             <span style={{ width: `${gauge.part * 100}%` }} />
           </span>
+          {gauge.reset && (
+            <span className="gpuctl-Gauge-reset">{gauge.reset}</span>
+          )}
         </li>
       ))}
     </ul>

@@ -9,7 +9,7 @@ import type { IFields, RequestForm } from '../form';
 import { presets } from '../gauges';
 import type { Label } from '../sentences';
 import { gpus, span } from '../times';
-import { Choice, Problem, Row, Text } from './fields';
+import { Choice, Row, Text } from './fields';
 import { Outcome } from './outcome';
 
 export interface IRequestFormProps {
@@ -28,6 +28,9 @@ export function RequestFormView(props: IRequestFormProps): React.JSX.Element {
         <div className="gpuctl-Form">
           <Presets {...props} />
           <Amount {...props} />
+          {props.form.state.fields.kind === 'share' && (
+            <Memory {...props} title={props.words.__('Its memory')} />
+          )}
           <Row
             {...props}
             name="duration"
@@ -131,19 +134,17 @@ function Amount(props: IRequestFormProps): React.JSX.Element {
         <option value="whole">{words.__('whole GPUs')}</option>
         <option value="share">{words.__('% of one GPU')}</option>
       </select>
-      {isShare && (
-        <>
-          <label htmlFor="gpuctl-Form-gpu_memory">{words.__('with')}</label>
-          <Text
-            {...props}
-            name="gpu_memory"
-            field="memory"
-            size={6}
-            example="8GiB"
-          />
-          <Problem {...props} name="gpu_memory" />
-        </>
-      )}
+    </Row>
+  );
+}
+
+function Memory(
+  props: IRequestFormProps & { title: string }
+): React.JSX.Element {
+  return (
+    <Row {...props} name="gpu_memory">
+      <Text {...props} name="gpu_memory" field="memory" size={8} />
+      <span className="gpuctl-Form-note">{props.words.__('such as 8GiB')}</span>
     </Row>
   );
 }
@@ -167,15 +168,7 @@ function Advanced(props: IRequestFormProps): React.JSX.Element {
         </Row>
       )}
       {fields.kind === 'whole' && (
-        <Row {...props} name="gpu_memory" title={words.__('Memory, at least')}>
-          <Text
-            {...props}
-            name="gpu_memory"
-            field="memory"
-            size={8}
-            example="40GiB"
-          />
-        </Row>
+        <Memory {...props} title={words.__('Memory, at least')} />
       )}
       {quota.groups.length > 1 && (
         <Row {...props} name="group" title={words.__('Charged to')}>

@@ -16,7 +16,7 @@ export function Waiting(props: { context: ILeaseContext }): React.JSX.Element {
     return (
       <p className="gpuctl-Empty">
         {context.words.__(
-          'Nobody waits. Requests that can’t start at once stand here in their order.'
+          'Nobody. Requests that can’t start yet stand here in their order.'
         )}
       </p>
     );
