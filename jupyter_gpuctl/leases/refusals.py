@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..core.encoding import to_json
 from ..core.errors import Conflict, Forbidden, InvalidInput, NotFound, Refused, Unavailable
 from .answers import Actor, at
-from .model import Lease, LeaseStatus, Limit, Verdict
+from .model import Lease, LeaseStatus, Limit, Request, Verdict
+from .policy import Policy
 from .ports import DeviceView
 from .sentences import ended_because
 
@@ -39,6 +40,20 @@ def may_act(actor: Actor) -> None:
             "auth.guest",
             f"{actor.user} is a guest on this server, and can look but not act.",
             hint="Ask for GPUs on a server of your own.",
+        )
+
+
+def of_their_group(actor: Actor, request: Request, policy: Policy) -> None:
+    """Raises:
+    InvalidInput: a group is to be charged that the actor is not a member of.
+    """
+    names = [group.name for group in policy.groups_of(actor.user)]
+    if request.group is not None and request.group not in names:
+        raise InvalidInput(
+            "group.unknown",
+            f"group={request.group!r} is not a group of {actor.user}'s.",
+            hint=f"Yours: {', '.join(names)}." if names else "Leave it out: you are in none.",
+            detail={"name": "group", "value": request.group, "groups": names},
         )
 
 

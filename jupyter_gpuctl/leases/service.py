@@ -66,6 +66,7 @@ class Authority:
         Raises:
             Refused: a limit forbids it; ``detail`` is the verdict.
             Conflict: the key was used for another request.
+            InvalidInput: a group is named that the actor is not a member of.
             Unavailable: it isn't known which devices there are.
         """
         refusals.may_act(actor)
@@ -83,9 +84,11 @@ class Authority:
         """What would become of ``request`` now. Nothing is stored.
 
         Raises:
+            InvalidInput: a group is named that the actor is not a member of.
             Unavailable: it isn't known which devices there are.
         """
         state = self._keeper.current()
+        refusals.of_their_group(actor, request, state.conditions.policy)
         refusals.need_devices(state.conditions.view)
         snapshot, now = self._keeper.snapshot_for(actor, state), state.conditions.now
         return answers.preview(scheduler.assess(snapshot, actor.user, request, now), request, now)
@@ -278,6 +281,7 @@ class Authority:
 def _requested(turn: Turn, actor: Actor, request: Request) -> LeaseAnswer | None:
     """The new lease; ``None``: refused, and the turn knows why."""
     books = turn.books
+    refusals.of_their_group(actor, request, turn.conditions.policy)
     refusals.need_devices(turn.conditions.view)
     if books.overdue():
         books.settle()
@@ -287,7 +291,7 @@ def _requested(turn: Turn, actor: Actor, request: Request) -> LeaseAnswer | None
         turn.refusal = refusals.refused(found.verdict)
         return None
     lease = Lease(
-        id=secrets.token_hex(6),
+        id=_new_id(turn),
         owner=actor.user,
         request=_charged(request, turn.conditions.policy, actor.user),
         status=LeaseStatus.QUEUED,
@@ -296,7 +300,13 @@ def _requested(turn: Turn, actor: Actor, request: Request) -> LeaseAnswer | None
     books.add(lease)
     books.note(actor.user, "lease.request", lease, _asked(request))
     books.settle()
-    return _answer(turn, actor, lease.id)
+    granted = books.live[lease.id].holds and found.verdict.outcome is Outcome.ADMITTED
+    return _answer(turn, actor, lease.id, found.verdict if granted else None)
+
+
+def _new_id(turn: Turn) -> str:
+    """Ids sort as requests came: of two at the same moment the earlier goes first."""
+    return f"{turn.transaction.revision:08x}{secrets.token_hex(2)}"
 
 
 def _extended(turn: Turn, actor: Actor, lease: Lease, seconds: int) -> LeaseAnswer:

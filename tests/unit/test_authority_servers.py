@@ -1,0 +1,107 @@
+"""Several servers on one database are one system; each tells its own users what has changed."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from jupyter_gpuctl.leases.changes import Change
+from jupyter_gpuctl.leases.model import LeaseStatus
+from jupyter_gpuctl.leases.service import Actor, Authority
+from jupyter_gpuctl.store.check import problems
+from tests.unit.house import HOUR, A, B, House, ask
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = House(tmp_path / "gpuctl.sqlite")
+    yield house
+    house.close()
+    assert problems(house.file) == []
+
+
+def kinds(changes: list[Change]) -> list[tuple[str, str]]:
+    found = [(change.kind, change.owner) for change in changes]
+    changes.clear()
+    return found
+
+
+def test_a_server_hears_of_what_another_has_done_once(house):
+    mine, theirs = [], []
+    here, there = house.authority(mine), house.authority(theirs)
+    lease = here.request(A, ask(2))
+    assert kinds(mine) == [("lease.started", "user-a")]
+    there.cycle()
+    assert kinds(theirs) == []  # What was before it looked is no news.
+    waits = there.request(B, ask(1))
+    assert kinds(theirs) == [("lease.queued", "user-b")]
+    assert here.changed_elsewhere()
+    assert not there.changed_elsewhere()
+    here.cycle()
+    assert not here.changed_elsewhere()
+    here.cycle()
+    assert kinds(mine) == [("lease.queued", "user-b")]
+    here.release(A, lease.id)
+    assert kinds(mine) == [("lease.ended", "user-a"), ("lease.started", "user-b")]
+    there.cycle()
+    assert kinds(theirs) == [("lease.ended", "user-a"), ("lease.started", "user-b")]
+    assert there.lease(B, waits.id).status is LeaseStatus.ACTIVE
+
+
+def test_time_acts_in_whichever_server_looks_first(house):
+    mine, theirs = [], []
+    here, there = house.authority(mine), house.authority(theirs)
+    here.request(A, ask(1))
+    there.cycle()
+    kinds(mine)
+    assert there.cycle() == HOUR
+    house.clocks.advance(HOUR)
+    there.cycle()
+    here.cycle()
+    assert kinds(mine) == kinds(theirs) == [("lease.ended", "user-a")]
+    assert [row.actor for row in here.audit(A).items].count("gpuctl") == 2
+
+
+def test_a_new_quota_acts_with_the_next_cycle(house):
+    authority = house.authority()
+    house.devices = replace(house.devices, devices=house.devices.devices[:1])
+    authority.request(A, ask(1))
+    waits = authority.request(B, ask(1))
+    assert authority.lease(B, waits.id).status is LeaseStatus.QUEUED
+    house.devices = replace(
+        house.devices,
+        devices=(*house.devices.devices, replace(house.devices.devices[0], uuid="GPU-new")),
+    )
+    authority.cycle()
+    assert authority.lease(B, waits.id).devices == ("GPU-new",)
+
+
+def test_a_listener_that_fails_does_not_keep_others_from_their_leases(house, caplog):
+    def fail(change: Change) -> None:
+        raise RuntimeError(change.kind)
+
+    log = logging.getLogger("tests")
+    authority = Authority(house.file, house, house, clock=house.clocks, log=log, announce=fail)
+    assert authority.request(A, ask(1)).status is LeaseStatus.ACTIVE
+    assert "lease.started could not be announced" in caplog.text
+    authority.close()
+
+
+def test_threads_of_one_server_take_turns(house):
+    authority = house.authority()
+
+    def use(number: int) -> None:
+        actor = Actor(f"user-{number % 5}")
+        lease = authority.request(actor, ask(1))
+        authority.leases(actor)
+        authority.cycle()
+        authority.release(actor, lease.id)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(64)))
+    assert authority.leases(A).items == ()
+    ended = [change for change in house.changes if change.kind == "lease.ended"]
+    assert len({change.lease_id for change in ended}) == len(ended) == 64
