@@ -1,0 +1,172 @@
+"""What is used of quotas: GPU-hours in their windows, fair-share use that fades. Pure.
+
+Amounts are milli-device-seconds: thousandths of a device, times seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf
+
+from .model import WHOLE, Account, Lease, LeaseStatus, Snapshot
+from .policy import HoursQuota, Limits, WindowKind
+from .windows import bounds
+from .wire import Gauge
+
+HALF_LIFE = 7 * 24 * 3600.0
+"""Seconds after which use counts half in the fair share."""
+
+GPU_HOUR = 3600.0 * WHOLE
+"""Milli-device-seconds."""
+
+
+def decay(value: float, seconds: float) -> float:
+    """What ``value`` counts after ``seconds``. Time that runs backwards changes nothing."""
+    return float(value * 0.5 ** (seconds / HALF_LIFE)) if seconds > 0 else value
+
+
+def decayed_use(account: Account | None, live: Iterable[Lease], now: float) -> float:
+    """Use for the fair share: of ended leases, halved each half-life, and of ``live`` ones.
+
+    What a lease uses begins to fade when it ends, as it is then that it is added to the account.
+    """
+    ended = 0.0 if account is None else decay(account.decayed, now - account.decayed_at)
+    return ended + sum(lease.charged(now) for lease in live)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The GPU-hours of one user or group in the present window."""
+
+    limit: float
+    start: float
+    reset: float
+    """When a calendar window begins anew; of a rolling one, when use of now has dropped out."""
+    rolling: bool
+    used: float = 0.0
+    """Within the window, so far."""
+    committed: float = 0.0
+    """That live leases will still use before the reset, if they are used to their ends."""
+    carried: float = 0.0
+    """That live leases will use after it."""
+    kept: float = 0.0
+    """For the heads of the queue: what is used beside them must leave it."""
+
+    @property
+    def left(self) -> float:
+        """What can still be asked for."""
+        return self.limit - self.used - self.committed
+
+    def cost(self, milli: int, begin: float, end: float) -> float:
+        """What a lease of ``milli`` from ``begin`` to ``end`` takes from this window."""
+        return milli * max(0.0, min(end, self.reset) - begin)
+
+    def commit(self, milli: int, begin: float, end: float) -> None:
+        """Count a lease of ``milli`` from ``begin`` to ``end`` as if it were used to its end."""
+        self.committed += self.cost(milli, begin, end)
+        if end < inf:
+            self.carried += milli * max(0.0, end - max(begin, self.reset))
+
+
+def tally(quota: HoursQuota, account: Account | None, held: Iterable[Lease], now: float) -> Tally:
+    """How it stands with ``quota``. ``held``: the live leases charged to it that hold devices.
+
+    The rule: what is used in the window so far, and what the rest of every live lease will use,
+    and what a new lease costs, stay within the limit. Of a calendar window only what falls before
+    its reset counts; the rest counts in the next one. In a rolling window a lease counts whole, up
+    to the length of the window. An offer counts as if it were accepted now.
+    """
+    start, reset = bounds(quota.window, now)
+    found = Tally(
+        quota.limit * GPU_HOUR,
+        start,
+        reset,
+        quota.window.kind is WindowKind.ROLLING,
+        0.0 if account is None else account.spent,
+    )
+    for lease in held:
+        milli = lease.request.milli
+        if lease.status is LeaseStatus.OFFERED or lease.started_at is None:
+            begin, end = now, now + lease.request.duration
+        else:
+            found.used += milli * max(0.0, now - max(lease.started_at, start))
+            begin = max(now, lease.started_at)
+            end = inf if lease.expires_at is None else lease.expires_at
+        found.commit(milli, begin, end)
+    return found
+
+
+def gauges(snapshot: Snapshot, user: str, now: float) -> tuple[Gauge, ...]:
+    """The limits of ``user`` and of the groups that it is a member of, each with its use.
+
+    For each: devices at once, GPU-hours where they are limited, and of the user the requests that
+    wait. A user's GPU-hours and devices are those of all its leases, whatever group is charged.
+    """
+    policy = snapshot.policy
+    groups = policy.groups_of(user)
+    own = policy.limits_of(user, groups[0].name if groups else None)
+    mine = sorted((x for x in snapshot.leases if x.owner == user), key=lambda x: x.id)
+    waiting = sum(lease.status is LeaseStatus.QUEUED for lease in mine)
+    found = _of("user", user, own, snapshot.users.get(user), mine, now)
+    allowed = own.max_queued
+    left = None if allowed is None else float(max(0, allowed - waiting))
+    found.append(
+        Gauge("user", user, "queued", float(waiting), allowed, None, left, None, None, None)
+    )
+    for group in groups:
+        charged = sorted((x for x in snapshot.leases if x.group == group.name), key=lambda x: x.id)
+        account = snapshot.groups.get(group.name)
+        found += _of("group", group.name, group.pool, account, charged, now)
+    return tuple(found)
+
+
+def _of(
+    scope: str, name: str, limits: Limits, account: Account | None, leases: list[Lease], now: float
+) -> list[Gauge]:
+    held = [lease for lease in leases if lease.holds]
+    devices = sum(lease.request.milli for lease in held)
+    quota = limits.gpus
+    found = [
+        Gauge(
+            scope,
+            name,
+            "gpus",
+            used=devices / WHOLE,
+            allowed=None if quota is None else quota.limit / WHOLE,
+            nominal=None if quota is None else quota.nominal / WHOLE,
+            left=None if quota is None else max(0, quota.limit - devices) / WHOLE,
+            window=None,
+            window_seconds=None,
+            resets_at=None,
+        )
+    ]
+    hours = limits.gpu_hours
+    if hours is not None:
+        use = tally(hours, account, held, now)
+        found.append(
+            Gauge(
+                scope,
+                name,
+                "gpu_hours",
+                used=use.used / GPU_HOUR,
+                allowed=hours.limit,
+                nominal=None,
+                left=max(0.0, use.left) / GPU_HOUR,
+                window=hours.window.kind,
+                window_seconds=hours.window.seconds if use.rolling else None,
+                resets_at=_resets(use, account, held, now),
+            )
+        )
+    return found
+
+
+def _resets(use: Tally, account: Account | None, held: list[Lease], now: float) -> datetime | None:
+    """Of a rolling window: when its oldest use begins to drop out, where that is known."""
+    if not use.rolling:
+        return datetime.fromtimestamp(use.reset, UTC)
+    begun = [lease.started_at for lease in held if lease.started_at is not None]
+    if (account is not None and account.spent > 0) or not begun:
+        return None
+    return datetime.fromtimestamp(max(use.start, min(begun)) + (now - use.start), UTC)

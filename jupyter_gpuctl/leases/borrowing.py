@@ -1,0 +1,280 @@
+"""What is borrowed beyond nominal quota, and how it is taken back. Pure.
+
+As in Kueue's preemption within a cohort: borrowers give way to owners of nominal quota, on one
+host, lowest priority first, then the youngest, and never more of them than needed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from math import inf
+
+from .catalogue import Want
+from .entitlement import Ledger, Scope
+from .model import WHOLE, Lease, LeaseStatus
+from .placement import Board
+from .plans import Plan, share_time
+
+_LOOKED_AT = 8
+"""Cells that are compared in full before the best of them is taken."""
+
+
+def beyond_nominal(held: Iterable[Lease], ledger: Ledger) -> frozenset[str]:
+    """The ids of leases that are borrowed.
+
+    In each pool leases count as nominal in the order in which they began, each that still fits;
+    the rest is borrowed. So what is taken back never leaves a pool less than it is guaranteed.
+    """
+    pools: dict[Scope, list[Lease]] = defaultdict(list)
+    for lease in held:
+        bound = ledger.terms(lease.owner, lease.request.group)
+        if bound.pool_quota is not None:
+            pools[bound.pool].append(lease)
+    found = []
+    for leases in pools.values():
+        quota = ledger.terms(leases[0].owner, leases[0].request.group).pool_quota
+        assert quota is not None
+        if sum(lease.request.milli for lease in leases) <= quota.nominal:
+            continue
+        left = quota.nominal
+        for lease in sorted(leases, key=_began):
+            if lease.request.milli <= left:
+                left -= lease.request.milli
+            else:
+                found.append(lease.id)
+    return frozenset(found)
+
+
+def _began(lease: Lease) -> tuple[float, float, str]:
+    """What is offered has not begun: it counts after all that has."""
+    return (inf if lease.started_at is None else lease.started_at, lease.created_at, lease.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """A borrowed, active lease that can be told to give way."""
+
+    holder: int
+    pool: Scope
+    priority: int
+    began: float
+    milli: int
+    id: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an owner of nominal quota gets, and from whom; no victims: what comes free anyway."""
+
+    plan: Plan
+    victims: tuple[Victim, ...]
+
+
+class Claims:
+    """Finds, for owners of nominal quota who wait, borrowed leases to take back."""
+
+    def __init__(
+        self,
+        board: Board,
+        ledger: Ledger,
+        held: Sequence[Lease],
+        ends: list[float],
+        borrowed: frozenset[str],
+        by: float,
+    ) -> None:
+        """``held``, ``ends``: leases by the board's numbers, and their ends, which are moved here;
+        ``by``: the end of the grace.
+        """
+        self._board = board
+        self._ends = ends
+        self._by = by
+        self._victims: dict[int, Victim] = {}
+        self._cells: dict[int, list[Victim]] = defaultdict(list)
+        self._heaps: dict[tuple[int, Scope, int], list[tuple[int, int, int]]] = {}
+        catalogue = board.catalogue
+        for holder, lease in enumerate(held):
+            if (
+                lease.id not in borrowed
+                or lease.status is not LeaseStatus.ACTIVE
+                or lease.ending is not None
+                or ends[holder] <= by
+            ):
+                continue
+            bound = ledger.terms(lease.owner, lease.request.group)
+            victim = Victim(
+                holder,
+                bound.pool,
+                bound.priority,
+                lease.created_at if lease.started_at is None else lease.started_at,
+                lease.request.milli,
+                lease.id,
+                lease.devices,
+            )
+            numbers = [catalogue.number[uuid] for uuid in lease.devices if uuid in catalogue.number]
+            if numbers:
+                self._victims[holder] = victim
+                self._cells[catalogue.cell_of[numbers[0]]].append(victim)
+
+    def __bool__(self) -> bool:
+        return bool(self._victims)
+
+    def serve(
+        self, want: Want, pool: Scope, barred: Container[int], key: int, planned: set[int]
+    ) -> Claim | None:
+        """The cell where the least is to be taken back from others than ``pool``, for ``want``.
+
+        ``key`` stands for what is ``barred``; ``planned`` is spoken for. The victims of the answer
+        are taken: they are no other claim's.
+        """
+        heap = self._heap(want, pool, key)
+        firsts = dict(want.places)
+        looked_at: list[tuple[int, int, int]] = []
+        best: tuple[tuple[object, ...], Claim] | None = None
+        while heap and len(looked_at) < _LOOKED_AT:
+            priority, was_short, cell = heappop(heap)
+            first = firsts[self._board.catalogue.kind_of[cell]]
+            devices = [
+                device
+                for device in self._board.catalogue.cells[cell][first:]
+                if not (self._board.shut[device] or device in planned or device in barred)
+            ]
+            short = self._short(want, pool, devices)
+            if short is None:
+                continue  # for good: there is less with each claim
+            if short != was_short:
+                heappush(heap, (priority, short, cell))
+                continue
+            looked_at.append((priority, short, cell))
+            found = self._take_in(want, pool, devices)
+            if found is not None and (best is None or (*found[0], cell) < best[0]):
+                best = ((*found[0], cell), found[1])
+        for entry in looked_at:
+            heappush(heap, entry)
+        if best is None:
+            return None
+        for victim in best[1].victims:
+            self._ends[victim.holder] = self._by
+            del self._victims[victim.holder]
+        return best[1]
+
+    def _heap(self, want: Want, pool: Scope, key: int) -> list[tuple[int, int, int]]:
+        """Cells by what can be foreseen cheaply: priority of victims, devices that are missing."""
+        heap = self._heaps.get((want.number, pool, key))
+        if heap is None:
+            kinds = dict(want.places)
+            heap = [
+                (min(victim.priority for victim in victims), 0, cell)
+                for cell, victims in self._cells.items()
+                if self._board.catalogue.kind_of[cell] in kinds
+            ]
+            heapify(heap)
+            self._heaps[want.number, pool, key] = heap
+        return heap
+
+    def _short(self, want: Want, pool: Scope, devices: Sequence[int]) -> int | None:
+        """Devices to be taken back; ``None``: even that would not do."""
+        takeable = soon = 0
+        for device in devices:
+            late = self._late(device)
+            if not late:
+                soon += 1
+            elif want.shared or all(self._takes(pool, holder) for holder in late):
+                takeable += 1
+        return max(0, want.count - soon) if soon + takeable >= want.count else None
+
+    def _late(self, device: int) -> list[int]:
+        """The holders of ``device`` that don't leave it by the end of the grace."""
+        ends = self._ends
+        return [h.holder for h in self._board.holds[device] or () if ends[h.holder] > self._by]
+
+    def _takes(self, pool: Scope, holder: int) -> bool:
+        victim = self._victims.get(holder)
+        return victim is not None and victim.pool != pool
+
+    def _take_in(
+        self, want: Want, pool: Scope, devices: Sequence[int]
+    ) -> tuple[tuple[object, ...], Claim] | None:
+        """The best set of victims among the holders of ``devices``."""
+        late = {device: self._late(device) for device in devices}
+        victims = {
+            holder: self._victims[holder]
+            for holders in late.values()
+            for holder in holders
+            if self._takes(pool, holder)
+        }
+        best: tuple[tuple[object, ...], Claim] | None = None
+        orders = (
+            sorted(victims.values(), key=lambda v: (v.priority, -v.began, v.id)),
+            sorted(victims.values(), key=lambda v: (v.priority, -v.milli, -v.began, v.id)),
+        )
+        for order in orders:
+            taken = self._greedily(want, order, late)
+            if taken is None:
+                continue
+            key = (
+                max((v.priority for v in taken), default=-inf),
+                len(taken),
+                sum(v.milli for v in taken),
+                sorted(-v.began for v in taken),
+                sorted(v.id for v in taken),
+            )
+            if best is None or key < best[0]:
+                gone = {v.holder for v in taken}
+                best = (key, Claim(self._plan(want, late, gone), tuple(taken)))
+        return best
+
+    def _greedily(
+        self, want: Want, order: Sequence[Victim], late: Mapping[int, list[int]]
+    ) -> list[Victim] | None:
+        """Victims in ``order`` until it suffices; then those spared that turn out not needed."""
+        gone: set[int] = set()
+        taken: list[Victim] = []
+        while len(self._usable(want, late, gone)) < want.count:
+            if len(taken) == len(order):
+                return None
+            taken.append(order[len(taken)])
+            gone.add(taken[-1].holder)
+        for victim in reversed(taken.copy()):
+            if len(self._usable(want, late, gone - {victim.holder})) >= want.count:
+                gone.remove(victim.holder)
+                taken.remove(victim)
+        return taken
+
+    def _usable(self, want: Want, late: Mapping[int, list[int]], gone: Container[int]) -> list[int]:
+        """Devices that ``want`` can use once ``gone`` and those who leave in time have left."""
+        if not want.shared:
+            return [d for d, holders in late.items() if all(h in gone for h in holders)]
+        found = []
+        for device, holders in late.items():
+            stay = set(holders) - {h for h in holders if h in gone}
+            holds = [h for h in self._board.holds[device] or () if h.holder in stay]
+            memory = self._board.catalogue.devices[device].memory or 0
+            if (
+                sum(hold.milli for hold in holds) + want.milli <= WHOLE
+                and sum(hold.memory for hold in holds) + want.memory <= memory
+            ):
+                found.append(device)
+        return found
+
+    def _plan(self, want: Want, late: Mapping[int, list[int]], gone: Container[int]) -> Plan:
+        """On the devices that are free last: the others stay free for others meanwhile."""
+        times = sorted((self._time(want, d, gone), d) for d in self._usable(want, late, gone))
+        chosen = times[: want.count] if want.shared else times[-want.count :]
+        # A set may be more than enough where leases of several devices were taken.
+        return Plan(chosen[-1][0], tuple(sorted(device for _, device in chosen)))
+
+    def _time(self, want: Want, device: int, gone: Container[int]) -> float:
+        holds = [
+            hold._replace(
+                end=min(self._by, hold.end) if hold.holder in gone else self._ends[hold.holder]
+            )
+            for hold in self._board.holds[device] or ()
+        ]
+        if not want.shared:
+            return max((hold.end for hold in holds), default=-inf)
+        memory = self._board.catalogue.devices[device].memory or 0
+        return share_time(holds, memory, want.milli, want.memory, -inf)

@@ -1,0 +1,293 @@
+"""One cycle of decisions over a snapshot, step by step. Pure outside, changing inside.
+
+:mod:`.scheduler` says what each step is for; this is where they are done.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from math import inf
+from operator import attrgetter
+
+from .bookings import Bookings
+from .borrowing import Claims, Victim, beyond_nominal
+from .catalogue import Catalogue
+from .entitlement import Ledger
+from .model import (
+    WHOLE,
+    Decision,
+    End,
+    EndReason,
+    Lease,
+    LeaseStatus,
+    Offer,
+    Reclaim,
+    Snapshot,
+    Start,
+)
+from .ordering import Entry, entries, in_order
+from .placement import Board, Hold
+from .plans import Plan, Planner
+
+
+def planned_end(lease: Lease) -> float:
+    """When a lease that holds devices leaves them, if it uses all of its time; may be infinite."""
+    if lease.status is LeaseStatus.OFFERED and lease.offer_expires_at is not None:
+        return lease.offer_expires_at + lease.request.duration
+    return inf if lease.expires_at is None else lease.expires_at
+
+
+class Cycle:
+    """What a cycle knows, and what it has decided so far."""
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        self.snapshot = snapshot
+        self.policy = snapshot.policy
+        self.now = now
+        self.decisions: list[Decision] = []
+        self.queued: list[Lease] = []
+        self.held: list[Lease] = []
+        self.nominal: list[Entry] = []
+        self.borrowing: list[Entry] = []
+        self.passed: list[Entry] = []
+        self._waited_for = 0
+        """Kinds that heads of the queue wait for, as bits."""
+        self._starts: list[float] = []
+        """Of the plans, in order; beside them the devices that are barred from what ends later."""
+        self._plans: list[Plan] = []
+        self._barred: dict[tuple[int, int], frozenset[int]] = {}
+        self._failed: set[tuple[int, int, int, str | None]] = set()
+        """Want, bookings, plans and owner for whom nothing was found; less and less is free."""
+        self._hopeless: set[tuple[int, int, str | None]] = set()
+        self._victims: list[tuple[Victim, Entry]] = []
+
+    # --- 1 to 3 --------------------------------------------------------------------------------
+
+    def end_what_is_over(self) -> None:
+        """Expired leases, those that were told to end, offers that nobody took up."""
+        expired: list[Decision] = []
+        told: list[Decision] = []
+        lapsed: list[Decision] = []
+        now = self.now
+        for lease in sorted(self.snapshot.leases, key=attrgetter("id")):
+            status = lease.status
+            if status is LeaseStatus.QUEUED:
+                self.queued.append(lease)
+            elif not lease.holds:
+                continue
+            elif lease.expires_at is not None and lease.expires_at <= now:
+                if lease.ending is None:
+                    expired.append(End(lease.id, EndReason.EXPIRED, lease.expires_at))
+                else:
+                    told.append(End(lease.id, lease.ending, lease.expires_at))
+            elif (
+                status is LeaseStatus.OFFERED
+                and lease.offer_expires_at is not None
+                and lease.offer_expires_at <= now
+            ):
+                lapsed.append(End(lease.id, EndReason.LAPSED, lease.offer_expires_at))
+            else:
+                self.held.append(lease)
+        self.decisions += expired + told + lapsed
+
+    # --- 4 -------------------------------------------------------------------------------------
+
+    def order_the_queue(self) -> None:
+        """Set out what is free, and who waits for it in which order."""
+        now, policy = self.now, self.policy
+        wanted = Counter(lease.request.model for lease in self.queued)
+        self.catalogue = Catalogue(self.snapshot.devices, wanted)
+        self.board = Board(self.catalogue, self.snapshot.outside)
+        self.ends = [planned_end(lease) for lease in self.held]
+        """By the numbers under which the board knows leases: when they leave their devices."""
+        for holder, lease in enumerate(self.held):
+            request = lease.request
+            memory = (request.memory or 0) if request.shared else 0
+            hold = Hold(self.ends[holder], min(WHOLE, request.milli), memory, holder)
+            self.board.seat(lease.devices, hold)
+        self.board.open()
+        self.ledger = Ledger(self.snapshot, self.held, now)
+        self.bookings = Bookings(self.snapshot, self.board, self.held, now)
+        self.planner = Planner(self.board, now)
+        found = entries(self.queued, self.catalogue, self.ledger, policy.offer_window, now)
+        if self.bookings.all:
+            for entry in found:
+                entry.others = self.bookings.others(entry.owner)
+                entry.met = self.bookings.met(entry.others, now + entry.occupancy)
+        self.nominal, self.borrowing, self.passed = in_order(found, self.ledger)
+        self.claims = Claims(
+            self.board,
+            self.ledger,
+            self.held,
+            self.ends,
+            beyond_nominal(self.held, self.ledger) if self.nominal else frozenset(),
+            now + policy.reclaim_grace,
+        )
+
+    # --- 5 -------------------------------------------------------------------------------------
+
+    def admit(self, line: Iterable[Entry]) -> list[Entry]:
+        """Start ``line`` in order, until somebody waits for devices that the next one could use.
+
+        Returns those who come behind such a head of the queue.
+        """
+        behind = []
+        for entry in line:
+            if entry.want.kinds & self._waited_for:
+                behind.append(entry)
+            elif self._may(entry):
+                devices = self._find(entry)
+                if devices is not None:
+                    self._start(entry, devices)
+                else:
+                    self._wait(entry)
+        return behind
+
+    def _may(self, entry: Entry) -> bool:
+        """Whether limits let it start beside what has been started and planned meanwhile."""
+        entry.limit = self.ledger.obstacle(entry.bound, entry.milli, entry.duration)
+        return entry.limit is None and not self.ledger.in_the_way(
+            entry.bound, entry.milli, entry.duration, self.now + entry.occupancy
+        )
+
+    @property
+    def plan_starts(self) -> list[float]:
+        """When the heads of the queue start, the first one first."""
+        return self._starts
+
+    def barred(self, met: int, end: float) -> frozenset[int]:
+        """Devices on which nothing may start that lasts to ``end`` and runs into ``met``."""
+        return self._barred_by(met, bisect_left(self._starts, end))
+
+    def _barred_by(self, met: int, plans: int) -> frozenset[int]:
+        found = self._barred.get((met, plans))
+        if found is None:
+            planned = (plan.devices for plan in self._plans[:plans])
+            found = self.bookings.barred(met).union(*planned)
+            self._barred[met, plans] = found
+        return found
+
+    def _find(self, entry: Entry) -> list[int] | None:
+        plans = bisect_left(self._starts, self.now + entry.occupancy)
+        owner = entry.owner if entry.owner in self.board.own else None
+        key = (entry.want.number, entry.met, plans, owner)
+        if key in self._failed:
+            return None
+        found = self.board.find(entry.want, self._barred_by(entry.met, plans), owner)
+        if found is None:
+            self._failed.add(key)
+        return found
+
+    def _start(self, entry: Entry, devices: list[int]) -> None:
+        want, now = entry.want, self.now
+        end = now + entry.occupancy
+        memory = want.memory if want.shared else 0
+        self.board.take(devices, Hold(end, min(WHOLE, want.milli), memory, len(self.ends)))
+        self.ends.append(end)
+        self.ledger.start(entry.bound, entry.milli, entry.duration)
+        entry.started = devices
+        uuids = tuple(self.catalogue.devices[device].uuid for device in devices)
+        if entry.offer:
+            until = now + self.policy.offer_window
+            self.decisions.append(Offer(entry.lease.id, uuids, until))
+        else:
+            self.decisions.append(Start(entry.lease.id, uuids, now + entry.duration))
+
+    def _wait(self, entry: Entry) -> None:
+        """Make ``entry`` a head of the queue, if it can be known when it starts."""
+        owner = entry.owner if entry.owner in self.board.own else None
+        key = (entry.want.number, entry.others, owner)
+        plan = None
+        if key not in self._hopeless:
+            closed = self.bookings.closed(entry.others)
+            plan = self.planner.earliest(entry.want, entry.owner, entry.occupancy, closed)
+            if plan is None:
+                self._hopeless.add(key)
+        grace = self.now + self.policy.reclaim_grace
+        if plan is None or plan.start > grace:
+            plan = self._claim(entry) or plan
+        if plan is not None:
+            self._keep(entry, plan)
+
+    def _keep(self, entry: Entry, plan: Plan) -> None:
+        """Nothing that starts in this cycle may delay ``plan``."""
+        entry.plan = plan
+        place = bisect_left(self._starts, plan.start)
+        self._starts.insert(place, plan.start)
+        self._plans.insert(place, plan)
+        self._barred.clear()
+        self._failed.clear()
+        self._waited_for |= entry.want.kinds
+        self.planner.planned.update(plan.devices)
+        self.ledger.keep(
+            entry.bound,
+            entry.milli,
+            plan.start,
+            plan.start + entry.duration,
+            nominal=entry.nominal and entry.bound.pool_quota is not None,
+        )
+
+    # --- 6 -------------------------------------------------------------------------------------
+
+    def backfill(self, behind: Iterable[Entry]) -> None:
+        """Start what doesn't delay the heads; of each priority the shortest first.
+
+        Source: EASY backfilling (Lifka 1995), with the shortest first as in Tsafrir, Etsion and
+        Feitelson (IEEE TPDS 2007), and with the devices that a head waits for, not their number.
+        """
+        for entry in sorted(behind, key=lambda e: (-e.bound.priority, e.duration)):
+            if self._may(entry):
+                devices = self._find(entry)
+                if devices is not None:
+                    self._start(entry, devices)
+
+    # --- 7 -------------------------------------------------------------------------------------
+
+    def preempt(self) -> None:
+        """Tell borrowers to give way to those within nominal quota who still wait."""
+        if self.claims:
+            for entry in self.nominal:
+                waits = entry.started is None and entry.plan is None
+                if waits and self._may(entry) and (plan := self._claim(entry)):
+                    self._keep(entry, plan)
+        grace = self.now + self.policy.reclaim_grace
+        for victim, entry in self._victims:
+            self.decisions.append(Reclaim(victim.id, grace, self._for_whom(entry)))
+
+    def _claim(self, entry: Entry) -> Plan | None:
+        """A plan on devices that borrowers give back, if ``entry`` has a right to that."""
+        if not (self.claims and entry.nominal and entry.bound.pool_quota is not None):
+            return None
+        by = self.now + self.policy.reclaim_grace
+        met = self.bookings.met(entry.others, by + entry.occupancy)
+        claim = self.claims.serve(
+            entry.want,
+            entry.bound.pool,
+            self.bookings.barred(met),
+            met,
+            self.planner.planned,
+        )
+        if claim is None:
+            return None
+        for victim in claim.victims:
+            self._victims.append((victim, entry))
+            self.board.shorten(victim.devices, victim.holder, by)
+        return claim.plan
+
+    def _for_whom(self, entry: Entry) -> str:
+        if entry.bound.group is not None:
+            return f"for the group {entry.bound.group.name}"
+        return "for its owner" if self.policy.hide_names else f"for {entry.owner}"
+
+
+def decided(snapshot: Snapshot, now: float) -> Cycle:
+    """A cycle that has decided: steps 1 to 7 of :func:`.scheduler.decide`."""
+    cycle = Cycle(snapshot, now)
+    cycle.end_what_is_over()  # 1, 2, 3
+    cycle.order_the_queue()  # 4
+    cycle.backfill(cycle.admit(cycle.nominal))  # 5, 6
+    cycle.preempt()  # 7
+    cycle.backfill(cycle.admit(cycle.borrowing))
+    return cycle

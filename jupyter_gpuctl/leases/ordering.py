@@ -1,0 +1,127 @@
+"""The order of the queue. Pure.
+
+1. priority, higher first
+2. fair share of the pool that is charged: less decayed use by weight first
+3. fair share of the user
+4. time of the request, earlier first
+5. id, so that no two are equal
+
+Then, keeping that order, those who would borrow go behind those who are within the nominal quota of
+their pool: nobody borrows what an owner waits for. Whoever may not hold more at present, or ever,
+stands behind them all and holds nobody up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from .catalogue import Catalogue, Want
+from .entitlement import Ledger, Scope, Terms
+from .model import Lease, Limit
+from .plans import Plan
+
+
+class Entry:
+    """A waiting lease, with what a cycle finds out about it."""
+
+    __slots__ = (
+        "bound",
+        "duration",
+        "lease",
+        "limit",
+        "met",
+        "milli",
+        "nominal",
+        "occupancy",
+        "offer",
+        "others",
+        "owner",
+        "plan",
+        "started",
+        "want",
+    )
+
+    def __init__(self, lease: Lease, bound: Terms, want: Want) -> None:
+        self.lease = lease
+        self.owner = lease.owner
+        self.milli = lease.request.milli
+        self.duration = lease.request.duration
+        self.bound = bound
+        self.want = want
+        self.limit: Limit | None = None
+        """Its own limit that forbids it now."""
+        self.nominal = True
+        """It would not borrow."""
+        self.offer = False
+        """It will be offered, not started."""
+        self.occupancy = float(lease.request.duration)
+        """Seconds that devices are occupied from now if it starts or is offered now."""
+        self.others = 0
+        """Bookings that are for others, as bits."""
+        self.met = 0
+        """Those of them that it would run into if it started now."""
+        self.plan: Plan | None = None
+        self.started: list[int] | None = None
+        """Devices that it was given in this cycle."""
+
+
+def entries(
+    queued: Iterable[Lease], catalogue: Catalogue, ledger: Ledger, offer_window: int, now: float
+) -> list[Entry]:
+    """The queue, in no order yet. What was asked for just now starts without an offer."""
+    found = []
+    for lease in queued:
+        request = lease.request
+        bound = ledger.terms(lease.owner, request.group)
+        want = catalogue.want(request, bound.user_limits.models, bound.group_limits.models)
+        entry = Entry(lease, bound, want)
+        if request.interactive and lease.created_at != now:
+            entry.offer = True
+            entry.occupancy += offer_window
+        if not want.places:
+            entry.limit = Limit.CAPACITY
+            if catalogue.want(request).places:
+                entry.limit = Limit.MODELS
+        else:
+            entry.limit = ledger.obstacle(bound, request.milli, request.duration)
+        found.append(entry)
+    return found
+
+
+def in_order(
+    found: Iterable[Entry], ledger: Ledger
+) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    """Those within nominal quota, those who would borrow, and those who may not hold more."""
+    shares: dict[int, tuple[float, float]] = {}
+
+    def key(entry: Entry) -> tuple[object, ...]:
+        bound = entry.bound
+        share = shares.get(id(bound))
+        if share is None:
+            own = ledger.share(bound.user, bound.user_limits.weight)
+            pool = (
+                own if bound.group is None else ledger.share(bound.group, bound.group_limits.weight)
+            )
+            share = shares[id(bound)] = (pool, own)
+        return (-bound.priority, *share, entry.lease.created_at, entry.lease.id)
+
+    nominal: list[Entry] = []
+    borrowing: list[Entry] = []
+    passed: list[Entry] = []
+    ahead: dict[Scope, int] = defaultdict(int)
+    held: Mapping[Scope, int] = ledger.held
+    for entry in sorted(found, key=key):
+        if entry.limit is not None:
+            passed.append(entry)
+            continue
+        quota = entry.bound.pool_quota
+        if quota is not None:
+            pool = entry.bound.pool
+            if held.get(pool, 0) + ahead[pool] + entry.milli > quota.nominal:
+                entry.nominal = False
+                borrowing.append(entry)
+                continue
+            ahead[pool] += entry.milli
+        nominal.append(entry)
+    return nominal, borrowing, passed
