@@ -38,6 +38,7 @@ MOST_WEIGHT = 1e6
 
 _TOP = ("default", "users", "groups", "reservations", "names", "reclaim_grace")
 _LIMITS = ("gpus", "gpu_hours", "max_lease", "max_queued", "models", "priority", "weight")
+_POOL = tuple(name for name in _LIMITS if name != "max_queued")
 _GROUP = ("members", *_LIMITS, "each")
 _RESERVATION = ("group", "gpus", "start", "end", "timezone", "gpu_model")
 _CALENDAR = (WindowKind.DAILY, WindowKind.WEEKLY, WindowKind.MONTHLY)
@@ -111,10 +112,12 @@ def _group(found: Mistakes, name: str, place: str, value: Any) -> Group:
         ]
     elif given:
         found.say(f"{place} has no members. Add members: [user-a, user-b], or members: [].")
+    if "max_queued" in given:
+        found.say(f"{place}.max_queued counts for each user alone. Write it in {place}.each.")
     each = Limits()
     if "each" in given:
         each = _limits(found, f"{place}.each", given["each"])
-    pool = {key: given[key] for key in given if key in _LIMITS}
+    pool = {key: given[key] for key in given if key in _POOL}
     return Group(
         name, frozenset(m for m in members if m is not None), _limits(found, place, pool), each
     )

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -213,6 +214,7 @@ def test_windows_are_read_as_people_write_them(written, window):
         (in_group(members="user-a"), "groups.vision.members='user-a' is not a list", "[user-a"),
         (in_group(members=[False]), "groups.vision.members[0]=False is not a name", "quotes"),
         (in_group(members=["a "]), "groups.vision.members[0]='a '", "without blanks"),
+        (in_group(max_queued=3), "groups.vision.max_queued counts for each", "groups.vision.each"),
         (in_group(each={"each": {}}), "groups.vision.each.each is not known", ""),
         (booked(group="vison"), "reservations[0].group='vison'", "Did you mean vision?"),
         (booked(gpus=0), "reservations[0].gpus=0 is below 1", "such as 4"),
@@ -297,7 +299,12 @@ limits = st.builds(
 @st.composite
 def policies(draw):
     groups = {
-        name: Group(name, draw(st.frozensets(names, max_size=3)), draw(limits), draw(limits))
+        name: Group(
+            name,
+            draw(st.frozensets(names, max_size=3)),
+            replace(draw(limits), max_queued=None),
+            draw(limits),
+        )
         for name in draw(st.lists(names, unique=True, max_size=3))
     }
     reservations = ()
