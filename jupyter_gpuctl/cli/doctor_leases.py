@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
@@ -15,6 +16,7 @@ from ..core.errors import GpuCtlError
 from .settings import read_settings
 
 if TYPE_CHECKING:
+    from ..leases.policy import Policy
     from ..store.location import DatabaseFile
 
 OLDEST_SQLITE = (3, 35)
@@ -43,6 +45,24 @@ def examine_quotas() -> Iterator[tuple[str, Check]]:
     where = settings.quotas if isinstance(settings.quotas, str) else "GpuCtl.quotas"
     text = f"{where}: {len(policy.users)} users, {len(policy.groups)} groups"
     yield "quotas", Check(CheckStatus.OK, f"{text}, {len(policy.reservations)} reservations.")
+    for notice in _promises(settings, policy):
+        yield "quotas", Check(CheckStatus.WARNING, notice)
+
+
+def _promises(settings: GpuCtl, policy: Policy) -> tuple[str, ...]:
+    """What the quotas promise and the devices here can't keep."""
+    from ..composition import sampler
+    from ..core.clock import SystemClock
+    from ..leases.devices import OwnSamples
+    from ..leases.quota_notices import notices
+
+    clock = SystemClock()
+    own = sampler(settings, log=logging.getLogger("gpuctl"))
+    try:
+        devices = OwnSamples(own, clock).view().devices
+    finally:
+        own.close()
+    return notices(policy, devices, clock.now().timestamp())
 
 
 def examine_store() -> Iterator[tuple[str, Check]]:

@@ -18,7 +18,7 @@ from ..leases.model import LeaseStatus
 from ..leases.requests import parse_limit, parse_patch, parse_reason, parse_request
 from .lease_tables import leases_table, preview_lines, quota_lines
 from .participation import database_option, participating
-from .words import plural, read_time, until, when
+from .words import plural, read_time, short, until, when
 
 if TYPE_CHECKING:
     from ..leases.service import Actor, Authority
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 TICK = 1.0
 """Seconds between two looks at whether somebody else has changed something, with --wait."""
-SHORT = 8
-"""Characters of an id that are shown."""
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -196,7 +194,7 @@ def _wait(authority: Authority, actor: Actor, found: LeaseAnswer) -> LeaseAnswer
     except KeyboardInterrupt:
         click.echo(
             f"The request stays in the queue ({_standing(found)}). To withdraw it: "
-            f"jupyter gpuctl lease release {found.id[:SHORT]}",
+            f"jupyter gpuctl lease release {short(found.id)}",
             err=True,
         )
         raise
@@ -219,7 +217,7 @@ def _resolve(
     answer = authority.leases(actor, ended=False, limit=1000, cursor=None)
     known = [item for item in answer.items if item.mine or (actor.admin and text)]
     fitting = [
-        item for item in known if item.id.startswith(text or "") and status in (None, item.status)
+        item for item in known if _meant(item.id, text or "") and status in (None, item.status)
     ]
     if len(fitting) == 1:
         return fitting[0].id
@@ -230,7 +228,7 @@ def _resolve(
         raise NotFound(
             "lease.unknown", f"You have no {what}.", hint="See: jupyter gpuctl lease list"
         )
-    ids = ", ".join(item.id[:SHORT] for item in fitting)
+    ids = ", ".join(short(item.id) for item in fitting)
     begun = f" that begin with {text}" if text else ""
     raise InvalidInput(
         "request.invalid",
@@ -239,25 +237,29 @@ def _resolve(
     )
 
 
+def _meant(lease_id: str, text: str) -> bool:
+    return lease_id.startswith(text) or short(lease_id).startswith(text)
+
+
 def _lease_lines(found: dict[str, Any]) -> Iterator[str]:
     """One lease, as an answer to what was just done."""
     now = _now()
-    short = found["id"][:SHORT]
+    name = short(found["id"])
     match found["status"]:
         case "active":
             end = read_time(found["expires_at"])
             what = plural(found["gpus"], "GPU")
-            yield f"Lease {short}: {what} until {when(end, now)}, {until(found, now)}."
+            yield f"Lease {name}: {what} until {when(end, now)}, {until(found, now)}."
             yield "To use it in a shell:"
             yield f"  export CUDA_VISIBLE_DEVICES={','.join(found['devices'])}"
         case "offered":
-            yield f"Lease {short}: {until(found, now)}."
+            yield f"Lease {name}: {until(found, now)}."
             yield "To accept:"
-            yield f"  jupyter gpuctl lease accept {short}"
+            yield f"  jupyter gpuctl lease accept {name}"
         case "queued":
-            yield f"Lease {short}: {until(found, now)}."
+            yield f"Lease {name}: {until(found, now)}."
         case _:
-            yield f"Lease {short} is over: {until(found, now)}."
+            yield f"Lease {name} is over: {until(found, now)}."
     if found["remark"]:
         yield found["remark"]
     verdict = found["verdict"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from .words import gpus, ordinal, plural, read_time, span, until, when
+from .words import gpus, ordinal, plural, read_time, short, span, until, when
 
 BAR = 20
 """Characters."""
@@ -23,7 +23,7 @@ def leases_table(answer: dict[str, Any]) -> Any:
         table.add_column(name, no_wrap=fixed, overflow="ellipsis" if fixed else "fold")
     for item in answer["items"]:
         table.add_row(
-            item["id"][:8] or "-",
+            short(item["id"]) or "-",
             who(item),
             gpus(item),
             _until(item, now),

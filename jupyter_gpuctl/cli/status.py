@@ -163,7 +163,7 @@ def render(answer: dict[str, Any]) -> Any:
         parts += [Text(f"{driver['message']} {driver['hint']}".strip(), style), Text()]
     if answer["devices"]:
         parts += [_devices(answer["devices"], sample), Text()]
-    parts += _leases(answer["devices"], answer["leases"])
+    parts += status_leases.render(answer["devices"], answer["leases"], _table)
     if sample["kernels"]:
         parts += [_kernels(sample["kernels"]), Text()]
     parts.append(Text(_machine(sample["host"])))
@@ -215,19 +215,6 @@ def _devices(devices: list[dict[str, Any]], sample: dict[str, Any]) -> Any:
         ["UTIL", "MEMORY GiB", "TEMP", "POWER"], "right"
     )
     return _table(columns | {"USED BY": "left"}, rows)
-
-
-def _leases(devices: list[dict[str, Any]], leases: dict[str, Any]) -> list[Any]:
-    from rich.text import Text
-
-    parts: list[Any] = []
-    if rows := status_leases.rows(devices, leases):
-        parts.append(_table(dict.fromkeys(["GPU", "HELD BY", "UNTIL"], "left"), rows))
-    if waiting := status_leases.waiting(leases):
-        parts.append(Text(waiting))
-    if leases["problem"]:
-        parts.append(Text(leases["problem"], "yellow"))
-    return [*parts, Text()] if parts else []
 
 
 def _users(device: dict[str, Any], reading: dict[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,24 @@ def of_database(settings: GpuCtl, newest: Callable[[], Pass | None]) -> dict[str
             found.close()
     except GpuCtlError as error:
         return NONE | {"problem": str(error)}
+
+
+def render(
+    devices: list[dict[str, Any]],
+    leases: dict[str, Any],
+    table: Callable[[Mapping[str, str], list[tuple[str, ...]]], Any],
+) -> list[Any]:
+    """Who holds what, and how many wait; nothing where nobody does."""
+    from rich.text import Text
+
+    parts: list[Any] = []
+    if held := rows(devices, leases):
+        parts.append(table(dict.fromkeys(["GPU", "HELD BY", "UNTIL"], "left"), held))
+    if line := waiting(leases):
+        parts.append(Text(line))
+    if leases["problem"]:
+        parts.append(Text(leases["problem"], "yellow"))
+    return [*parts, Text()] if parts else []
 
 
 def rows(devices: list[dict[str, Any]], leases: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -45,6 +45,11 @@ def gpus(lease: dict[str, Any]) -> str:
     return text
 
 
+def short(lease_id: str) -> str:
+    """An id without the zeros that it begins with: nobody wants to type them."""
+    return lease_id.lstrip("0") or lease_id
+
+
 def plural(count: float, noun: str) -> str:
     """``1 GPU``, ``2 GPUs``, ``0.5 GPU``."""
     return f"{count:g} {noun}" if count <= 1 else f"{count:g} {noun}s"

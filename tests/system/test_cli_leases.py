@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_gpuctl.cli.words import short
+
 User = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -82,7 +84,7 @@ def test_a_lease_is_granted_shown_extended_and_given_back(a, b):
     assert "1 h 59 min left" in done.stdout
     assert "export CUDA_VISIBLE_DEVICES=GPU-" in done.stdout
     lease_id = read(a, "lease", "list")["items"][0]["id"]
-    assert lease_id[:8] in done.stdout
+    assert short(lease_id) in done.stdout
 
     header, row = a("lease", "list").stdout.splitlines()
     assert header.split() == ["ID", "WHO", "GPUS", "UNTIL", "NOTE"]
@@ -90,7 +92,7 @@ def test_a_lease_is_granted_shown_extended_and_given_back(a, b):
     assert "fine-tuning" in row
     (row,) = b("lease", "list").stdout.splitlines()[1:]
     assert "user-a" in row
-    assert lease_id not in row
+    assert short(lease_id) not in row
 
     table = b("status").stdout
     assert "HELD BY" in table
@@ -99,7 +101,7 @@ def test_a_lease_is_granted_shown_extended_and_given_back(a, b):
         ["1", "user-a"],
     ]
 
-    done = a("lease", "extend", lease_id[:4], "1h")
+    done = a("lease", "extend", short(lease_id)[:3], "1h")
     assert "2 h 59 min left" in done.stdout
     assert a("lease", "release").returncode == 0
     assert "Nobody holds" in b("lease", "list").stdout
@@ -161,9 +163,9 @@ def test_several_leases_are_told_apart_by_the_beginning_of_their_ids(a):
     ]
     done = a("lease", "release")
     assert done.returncode == 2
-    assert first[:8] in done.stderr
-    assert second[:8] in done.stderr
-    assert a("lease", "release", second[:8]).returncode == 0
+    assert short(first) in done.stderr
+    assert short(second) in done.stderr
+    assert a("lease", "release", short(second)).returncode == 0
     (left,) = read(a, "lease", "list", "--mine")["items"]
     assert left["id"] == first
 
@@ -241,8 +243,8 @@ def test_an_interrupt_says_that_the_request_stays(a, b, tmp_path):
     assert "The request stays in the queue" in waiting.said
     (mine,) = read(b, "lease", "list", "--mine")["items"]
     assert mine["status"] == "queued"
-    assert f"jupyter gpuctl lease release {mine['id'][:8]}" in waiting.said
-    assert b("lease", "release", mine["id"][:8]).returncode == 0
+    assert f"jupyter gpuctl lease release {short(mine['id'])}" in waiting.said
+    assert b("lease", "release", short(mine["id"])).returncode == 0
 
 
 def test_doctor_finds_a_broken_quota_file_and_a_damaged_database(a, tmp_path):
@@ -294,14 +296,14 @@ def test_root_ends_anybodys_lease_with_a_reason(a, as_user):
     def root(*arguments: str):
         return as_user("root")(*arguments, JUPYTERHUB_USER="")
 
-    assert lease["id"][:8] in root("lease", "list").stdout
-    done = root("lease", "release", lease["id"][:8])
+    assert short(lease["id"]) in root("lease", "list").stdout
+    done = root("lease", "release", short(lease["id"]))
     assert done.returncode == 2
     assert "reason" in done.stderr
-    done = root("lease", "release", lease["id"][:8], "--reason", "Maintenance at ten.")
+    done = root("lease", "release", short(lease["id"]), "--reason", "Maintenance at ten.")
     assert done.returncode == 0, done.stderr
     assert "revoked" in done.stdout
     (over,) = read(a, "lease", "list", "--ended")["items"]
     assert (over["reason"], over["remark"]) == ("revoked", "Maintenance at ten.")
     under_the_hub = as_user("somebody")("lease", "list").stdout
-    assert lease["id"][:8] not in under_the_hub
+    assert short(lease["id"]) not in under_the_hub
