@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..core.encoding import to_json
-from ..core.errors import InvalidInput, NotFound
+from ..core.errors import InvalidInput, NotFound, Unavailable
 from ..leases.model import LeaseStatus
 from ..leases.requests import parse_limit, parse_patch, parse_reason, parse_request
 from .lease_tables import leases_table, preview_lines, quota_lines
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TICK = 1.0
 """Seconds between two looks at whether somebody else has changed something, with --wait."""
+AWAY = 5.0
+"""Seconds between two attempts while the database is away: the request is safe in there."""
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -189,8 +191,12 @@ def _wait(authority: Authority, actor: Actor, found: LeaseAnswer) -> LeaseAnswer
                     console.print(line)
                 said = line
                 time.sleep(TICK)
-                authority.cycle()
-                found = authority.lease(actor, found.id)
+                try:
+                    authority.cycle()
+                    found = authority.lease(actor, found.id)
+                except Unavailable as error:
+                    status.update(f"{error} Trying again.")
+                    time.sleep(AWAY)
     except KeyboardInterrupt:
         click.echo(
             f"The request stays in the queue ({_standing(found)}). To withdraw it: "
