@@ -1,0 +1,108 @@
+"""What one cycle of the lease rules costs: time, decisions a second, memory, and how it grows."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import math
+import statistics
+import time
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jupyter_gpuctl.leases.scheduler import decide
+
+from .crowd import NOW, snapshot
+from .measure import MIB
+from .report import Figure
+
+SIZES = ((10, 6), (100, 60), (1_000, 600), (10_000, 6_000))
+"""Leases and devices."""
+TARGET = 0.1
+"""Seconds, for the largest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """Of one size, in seconds."""
+
+    leases: int
+    devices: int
+    median: float
+    worst: float
+    answers: int
+    """Decisions and standings of the median cycle."""
+
+
+def measure(leases: int, devices: int, rounds: int) -> Cycles:
+    """Each round decides on a snapshot of its own, so that no round warms another's up."""
+    took: list[tuple[float, int]] = []
+    for seed in range(rounds):
+        one = snapshot(leases, devices, seed)
+        gc.collect()
+        began = time.perf_counter()
+        outlook = decide(one, NOW)
+        seconds = time.perf_counter() - began
+        took.append((seconds, len(outlook.decisions) + len(outlook.standings)))
+    median = statistics.median_low(took)
+    return Cycles(leases, devices, median[0], max(took)[0], median[1])
+
+
+def memory(leases: int, devices: int) -> tuple[int, int]:
+    """Bytes: of the snapshot, and the most that deciding on it needs beside."""
+    tracemalloc.start()
+    try:
+        one = snapshot(leases, devices, 0)
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        decide(one, NOW)
+        return held, tracemalloc.get_traced_memory()[1] - held
+    finally:
+        tracemalloc.stop()
+
+
+def growth(small: Cycles, large: Cycles) -> float:
+    """The exponent e in time ~ leases**e between two sizes."""
+    return math.log(large.median / small.median) / math.log(large.leases / small.leases)
+
+
+def n_log_n(small: Cycles, large: Cycles) -> float:
+    """What the exponent would be of n log n between the same sizes."""
+    ratio = large.leases * math.log(large.leases) / (small.leases * math.log(small.leases))
+    return math.log(ratio) / math.log(large.leases / small.leases)
+
+
+def figures(rounds: int) -> Iterator[Figure]:
+    """``rounds`` of the largest size; more of the smaller ones, which take less."""
+    found = []
+    for leases, devices in SIZES:
+        many = rounds * max(1, min(20, SIZES[-1][0] // leases))
+        cycles = measure(leases, devices, many)
+        found.append(cycles)
+        largest = leases == SIZES[-1][0]
+        what = f"one cycle of the rules, {leases:,} leases on {devices:,} devices"
+        yield Figure(
+            f"{what}, median of {many}",
+            *("ms", cycles.median * 1e3),
+            target=f"< {TARGET * 1e3:.0f} ms" if largest else "",
+            met=cycles.median < TARGET if largest else None,
+        )
+        yield Figure(f"{what}, worst of {many}", "ms", cycles.worst * 1e3)
+        yield Figure(
+            f"answers a second, {leases:,} leases on {devices:,} devices",
+            *("1/s", cycles.answers / cycles.median),
+        )
+    for small, large in itertools.pairwise(found[1:]):
+        yield Figure(
+            f"growth of a cycle from {small.leases:,} to {large.leases:,} leases: "
+            "exponent of the number of leases",
+            *("", growth(small, large), "n log n between the same", n_log_n(small, large)),
+            target="no worse than n log n",
+            met=growth(small, large) <= n_log_n(small, large),
+        )
+    held, peak = memory(*SIZES[-1])
+    what = f"{SIZES[-1][0]:,} leases on {SIZES[-1][1]:,} devices"
+    yield Figure(f"memory of a snapshot of {what}", "MiB", held / MIB)
+    yield Figure(f"memory that one cycle needs beside, {what}, at most", "MiB", peak / MIB)
