@@ -97,9 +97,18 @@ def _start(hours: Any, now: float) -> float:
 
 
 class Books:
-    """The live leases within one transaction, and the one way to change them."""
+    """The live leases within one transaction, and the one way to change them.
 
-    def __init__(self, transaction: LeaseTransaction, conditions: Conditions, *asking: str) -> None:
+    ``known`` are the live leases, where they have been read already and nobody has written since.
+    """
+
+    def __init__(
+        self,
+        transaction: LeaseTransaction,
+        conditions: Conditions,
+        *asking: str,
+        known: Mapping[str, Lease] | None = None,
+    ) -> None:
         self._transaction = transaction
         self._conditions = conditions
         self._asking = asking
@@ -110,7 +119,9 @@ class Books:
         if told.step:
             moved = transaction.shift(told.step)
             self.note(RULES, "clock.step", None, {"seconds": told.step, "leases": moved})
-        self.live = {lease.id: lease for lease in transaction.live()}
+        if known is None or told.step:
+            known = {lease.id: lease for lease in transaction.live()}
+        self.live = dict(known)
         self.outlook: Outlook | None = None
 
     @property

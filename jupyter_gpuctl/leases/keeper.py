@@ -42,10 +42,18 @@ class State:
 class Turn:
     """One write transaction."""
 
-    def __init__(self, transaction: LeaseTransaction, conditions: Conditions, asking: str) -> None:
+    def __init__(
+        self,
+        transaction: LeaseTransaction,
+        conditions: Conditions,
+        asking: str,
+        newest: State | None,
+    ) -> None:
         self.transaction = transaction
         self.conditions = conditions
-        self.books = Books(transaction, conditions, asking)
+        same = newest is not None and newest.revision == transaction.revision
+        known = newest.live if newest is not None and same else None
+        self.books = Books(transaction, conditions, asking, known=known)
         self.before = dict(self.books.live)
         self.refusal: GpuCtlError | None = None
         """Raised after the commit: that something was refused is written down too."""
@@ -138,7 +146,8 @@ class Keeper:
             GpuCtlError: what the turn sets as its refusal, after the commit.
         """
         with self.noticing(), self._store().transaction() as transaction:
-            turn = Turn(transaction, self._conditions(transaction.kept()), asking)
+            conditions = self._conditions(transaction.kept())
+            turn = Turn(transaction, conditions, asking, self.newest)
             yield turn
             state = turn.state()
             known = turn.before if self.newest is None else self.newest.live

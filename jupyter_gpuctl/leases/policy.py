@@ -109,6 +109,10 @@ class Policy:
     """Seconds that a borrower is given before borrowed devices are taken back."""
     max_lease: int = 24 * 3600
     """Seconds: the longest lease where no quota says otherwise."""
+    _limits: dict[tuple[str, str | None], Limits] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What :meth:`limits_of` has worked out: it is asked for every lease in every decision."""
 
     def groups_of(self, user: str) -> tuple[Group, ...]:
         """The groups that ``user`` is a member of, in order."""
@@ -119,6 +123,12 @@ class Policy:
 
         ``users`` before the group's ``each`` before ``default``.
         """
+        found = self._limits.get((user, group))
+        if found is None:
+            found = self._limits[user, group] = self._nearest(user, group)
+        return found
+
+    def _nearest(self, user: str, group: str | None) -> Limits:
         layers = [self.users.get(user, _NONE)]
         if group is not None and group in self.groups:
             layers.append(self.groups[group].each)

@@ -30,6 +30,15 @@ REMEMBERED_FOR = 7 * 86400.0
 """Seconds for which an idempotency key is remembered."""
 _TIMES = ("created_at", "started_at", "expires_at", "offer_expires_at")
 
+_ADD, _TAKE, _WRITE_DOWN = sa.insert(leases), sa.insert(holds), sa.insert(audit)
+_REMEMBER, _REGISTER = sa.insert(idempotency_keys), sa.insert(devices)
+_TICK = sa.update(clock).values(revision=sa.bindparam("revision"))
+_TELL_TIME = sa.update(clock).values(
+    {
+        name: sa.bindparam(name)
+        for name in ("revision", "boot_id", "boottime", "wall", "time", "seen")
+    }
+)
 _UPDATE = sa.update(leases).where(leases.c.id == sa.bindparam("lease_id"))
 _DROP_HOLDS = sa.delete(holds).where(holds.c.lease_id == sa.bindparam("id"))
 _HELD = sa.select(holds.c.device).where(holds.c.lease_id == sa.bindparam("id"))
@@ -79,7 +88,7 @@ class Transaction(Reader):
                 self._write(sa.update(devices).where(fits).values(memory=device.memory))
 
     def add(self, lease: Lease) -> None:
-        self._write(sa.insert(leases), to_row(lease))
+        self._write(_ADD, to_row(lease))
         self._hold(lease)
 
     def save(self, lease: Lease) -> None:
@@ -103,7 +112,7 @@ class Transaction(Reader):
             "milli": lease.request.milli if shared else 1000,
             "memory": (lease.request.memory or 0) if shared else 0,
         }
-        self._write(sa.insert(holds), [{**row, "device": device} for device in lease.devices])
+        self._write(_TAKE, [{**row, "device": device} for device in lease.devices])
 
     def charge(self, lease: Lease, at: float) -> None:
         amount = lease.charged(at)
@@ -128,7 +137,7 @@ class Transaction(Reader):
     def remember(self, owner: str, key: str, what: Remembered, now: float) -> None:
         self._write(_FORGET, {"before": now - REMEMBERED_FOR})
         self._write(
-            sa.insert(idempotency_keys),
+            _REMEMBER,
             {
                 "owner": owner,
                 "key": key,
@@ -140,7 +149,7 @@ class Transaction(Reader):
 
     def audit(self, entry: AuditEntry) -> None:
         self._write(
-            sa.insert(audit),
+            _WRITE_DOWN,
             {
                 "time": entry.time,
                 "actor": entry.actor,
@@ -155,17 +164,19 @@ class Transaction(Reader):
         """Before the commit: what every commit carries."""
         if not self._dirty:
             return
-        values: dict[str, object] = {"revision": self.revision}
-        if self._time is not None:
-            anchor, now = self._time
-            values |= {
-                "boot_id": anchor.at.boot_id,
-                "boottime": anchor.at.boottime,
-                "wall": anchor.at.wall,
-                "time": anchor.time,
-                "seen": now,
-            }
-        self._connection.execute(sa.update(clock).values(values))
+        if self._time is None:
+            self._connection.execute(_TICK, {"revision": self.revision})
+            return
+        anchor, now = self._time
+        values = {
+            "revision": self.revision,
+            "boot_id": anchor.at.boot_id,
+            "boottime": anchor.at.boottime,
+            "wall": anchor.at.wall,
+            "time": anchor.time,
+            "seen": now,
+        }
+        self._connection.execute(_TELL_TIME, values)
 
     def _write(self, statement: sa.Executable, values: object = None) -> sa.CursorResult[object]:
         self._dirty = True
