@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import floor, inf
+from math import floor
 
 from ..core.errors import Conflict, NotFound
 from . import verdicts
@@ -129,7 +129,7 @@ def _by_length(cycle: Cycle, lease: Lease, bound: Terms) -> _Cap:
     borrowed = beyond_nominal(cycle.held, cycle.ledger)
     if lease.id in borrowed:
         return _Cap(
-            -inf,
+            now,
             Limit.BORROWED,
             "it is beyond the nominal quota, and somebody waits for these GPUs",
             hint="Save your work; ask again for what comes after.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from .catalogue import alternatives, matches
 from .model import WHOLE, LeasableDevice
 from .policy import Policy, Reservation
 
@@ -56,7 +57,7 @@ def _models(policy: Policy, devices: Sequence[LeasableDevice]) -> Iterator[str]:
 
 def _bookings(bookings: Sequence[Reservation], devices: Sequence[LeasableDevice]) -> Iterator[str]:
     for booking in bookings:
-        wanted = None if booking.model is None else booking.model.split("|")
+        wanted = alternatives(booking.model)
         fitting = _count(devices, wanted)
         together = sum(b.gpus for b in bookings if b.start <= booking.start < b.end)
         if booking.gpus > fitting:
@@ -72,10 +73,8 @@ def _bookings(bookings: Sequence[Reservation], devices: Sequence[LeasableDevice]
 
 
 def _count(devices: Iterable[LeasableDevice], models: Iterable[str] | None) -> int:
-    if models is None:
-        return sum(1 for _ in devices)
-    wanted = [model.strip().casefold() for model in models]
-    return sum(any(word in device.model.casefold() for word in wanted) for device in devices)
+    patterns = None if models is None else tuple(models)
+    return sum(patterns is None or matches(patterns, device.model) for device in devices)
 
 
 def _gpus(milli: int) -> str:
