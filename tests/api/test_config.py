@@ -38,8 +38,16 @@ class TestABrokenSetting:
         assert named in text
         assert mend in text
         assert "\n" not in text
-        status, body = await api.refused("gpus")
-        assert (status, body["code"], body["message"]) == (503, "config.invalid", config["message"])
+        for method, path in (
+            ("GET", "gpus"),
+            ("GET", "leases"),
+            ("POST", "leases"),
+            ("PATCH", "leases/some-id"),
+            ("DELETE", "leases/some-id"),
+        ):
+            status, body = await api.refused_send(method, path)
+            assert (status, body["code"]) == (503, "config.invalid"), (method, path)
+            assert body["message"] == config["message"]
         assert json.loads((await jp_fetch("api", "status")).body)["kernels"] == 0
 
 
