@@ -68,7 +68,7 @@ Checks = Callable[[], Mapping[str, Check]]
 
 _NOT_YET = Check(
     CheckStatus.OFF,
-    f"Version {__version__} shows GPUs and validates notebooks; it grants and enforces nothing.",
+    f"Version {__version__} shows and leases GPUs and validates notebooks; it runs no workloads.",
 )
 _UNKNOWN = Check(CheckStatus.OFF, "Not started.")
 _GRAVITY = [CheckStatus.OFF, CheckStatus.OK, CheckStatus.WARNING, CheckStatus.ERROR]
@@ -82,8 +82,8 @@ def health(checks: Mapping[str, Check]) -> HealthAnswer:
         "monitor": _UNKNOWN,
         "home": _UNKNOWN,
         "engine": _NOT_YET,
-        "store": _NOT_YET,
-        "authority": _NOT_YET,
+        "store": _UNKNOWN,
+        "authority": _UNKNOWN,
     } | dict(checks)
     worst = max((check.status for check in parts.values()), key=_GRAVITY.index)
     return HealthAnswer(status=worst, version=__version__, **parts)
