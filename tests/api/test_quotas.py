@@ -1,0 +1,88 @@
+"""A quota file and the server that follows it: two simulated GPUs, a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+HOUR = {"gpus": 1, "duration": "1h"}
+BOTH = {"gpus": 2, "duration": "1h"}
+
+
+@pytest.fixture
+def quotas(tmp_path):
+    return tmp_path / "quotas.yaml"
+
+
+@pytest.fixture
+def gpuctl_settings(tmp_path, quotas):
+    return {
+        "simulate_gpus": 2,
+        "sample_interval": 0.1,
+        "database_url": f"sqlite:///{tmp_path / 'gpuctl.sqlite'}",
+        "quotas": str(quotas),
+    }
+
+
+@pytest.fixture
+def leases(started, api, jp_asyncio_loop):
+    """The API, once the GPUs have been read."""
+    jp_asyncio_loop.run_until_complete(api.gpus_when(lambda answer: answer["samples"]))
+    return api
+
+
+async def quota_when(api, condition):
+    """``GET quota`` again and again until ``condition(answer)``."""
+    async with asyncio.timeout(30):
+        while not condition(answer := await api.get("quota")):
+            await asyncio.sleep(0.05)
+    return answer
+
+
+def allowed(answer):
+    """Devices at once."""
+    gauges = {(g["scope"], g["kind"]): g["allowed"] for g in answer["gauges"]}
+    return gauges["user", "gpus"]
+
+
+async def test_a_changed_file_binds_the_next_request(quotas, leases):
+    quotas.write_text("default: {gpus: 1}")
+    status, body = await leases.refused_send("POST", "leases", BOTH)
+    assert (status, body["code"]) == (422, "quota.exceeded")
+    assert (body["detail"]["limit"], body["detail"]["allowed"]) == ("user.gpus", 1.0)
+    assert body["message"] == "You may hold 1 GPU at once and 2 are asked for."
+    assert body["hint"] == "Ask for at most 1 GPU."
+    quotas.write_text("default: {gpus: 2}")
+    await quota_when(leases, lambda answer: allowed(answer) == 2)
+    assert (await leases.post("leases", BOTH))["status"] == "active"
+
+
+async def test_a_mistake_is_told_and_the_quotas_before_it_hold_on(quotas, leases):
+    quotas.write_text("default: {gpus: 1}")
+    assert (await leases.get("quota"))["problem"] is None
+    quotas.write_text("default: {gpus: 2}\nusers: {user-a: {gpu: 3}}")
+    answer = await quota_when(leases, lambda answer: answer["problem"])
+    assert "users.user-a.gpu is not known. Did you mean gpus?" in answer["problem"]
+    assert allowed(answer) == 1
+    health = (await leases.get("health"))["authority"]
+    assert health["status"] == "warning"
+    assert "users.user-a.gpu is not known" in health["message"]
+    assert (await leases.refused_send("POST", "leases", BOTH))[0] == 422
+    quotas.unlink()
+    answer = await quota_when(leases, lambda answer: "No such file" in answer["problem"])
+    assert allowed(answer) == 1
+
+
+async def test_without_a_readable_file_at_the_start_nothing_is_leased_until_it_is_mended(
+    quotas, leases
+):
+    quotas.write_text("default: {gpus: -1}")
+    status, body = await leases.refused_send("POST", "leases", HOUR)
+    assert (status, body["code"]) == (503, "config.invalid")
+    assert str(quotas) in body["message"]
+    assert "default.gpus=-1 is below 0. Write a number of GPUs" in body["message"]
+    assert (await leases.get("gpus"))["devices"]
+    assert (await leases.get("health"))["authority"]["status"] == "error"
+    quotas.write_text("default: {gpus: 1}")
+    assert (await leases.post("leases", HOUR))["status"] == "active"
