@@ -153,6 +153,26 @@ describe('a request', () => {
     assert.equal(keys[1], keys[0]);
   });
 
+  it('that is refused late says nothing of what was typed since', async () => {
+    let refuse: (reason: Error) => void = () => undefined;
+    const { form, answers, pause } = fill(
+      () =>
+        new Promise((_, reject) => {
+          refuse = reject;
+        })
+    );
+    const sent = form.submit();
+    form.set({ count: '2' });
+    pause();
+    answers[0]!.resolve(preview({ gpu_hours: 4 }));
+    await settled();
+    refuse(new Error('no'));
+    assert.equal(await sent, null);
+    assert.equal(form.state.preview?.gpu_hours, 4);
+    assert.equal(form.state.problem, null);
+    assert.equal(form.state.isSending, false);
+  });
+
   it('for something else has another key', async () => {
     const keys: string[] = [];
     const { form } = fill((_, key) => {

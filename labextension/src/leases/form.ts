@@ -94,15 +94,20 @@ export class RequestForm {
       return null;
     }
     this._callOff();
+    const turn = ++this._turn;
     const body = bodyOf(this._state.fields);
     this._set({ isSending: true });
     try {
       return await this._options.send(body, this._keyFor(body));
     } catch (reason) {
-      this._set({ problem: problemOf(reason), preview: null });
+      // Where a person has typed on meanwhile, it is an answer to something else.
+      if (turn === this._turn) {
+        const problem = problemOf(reason);
+        this._set({ problem, preview: null, isChecking: false });
+      }
       return null;
     } finally {
-      this._set({ isSending: false, isChecking: false });
+      this._set({ isSending: false });
     }
   }
 
