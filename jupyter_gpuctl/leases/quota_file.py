@@ -205,7 +205,7 @@ class _Loader(yaml.SafeLoader):
         tag = getattr(event, "tag", None)
         if isinstance(event, yaml.AliasEvent):
             # Aliases of aliases make gigabytes of a few lines.
-            what = f"the alias *{str(event.anchor)[:60]} stands for a text elsewhere; write it out here"
+            what = f"the alias *{str(event.anchor)[:60]} stands for another text; write that out"
         elif tag not in (None, "!"):
             what = f"the tag {str(tag)[:60]} is not for this file; leave it out"
         else:

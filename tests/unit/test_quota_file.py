@@ -259,7 +259,7 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwi
     [
         ("users: {a: {}, a: {}}", "line 1, column 16: 'a' is written twice"),
         ("users: {7: {}, 7: {}}", "'7' is written twice"),
-        (BOMB, "line 2, column 8: the alias *a stands for a text elsewhere"),
+        (BOMB, "line 2, column 8: the alias *a stands for another text"),
         ("a: !!python/object/apply:os.system [x]", "python/object/apply:os.system is not for this"),
         ("a: !!timestamp x", "timestamp is not for this file"),
         ("[" * 100_000, "it is nested too deeply"),
