@@ -18,6 +18,9 @@ from .wire import Gauge
 HALF_LIFE = 7 * 24 * 3600.0
 """Seconds after which use counts half in the fair share."""
 
+SLACK = 1e-3
+"""Milli-device-seconds that sums of fractions may be off."""
+
 GPU_HOUR = 3600.0 * WHOLE
 """Milli-device-seconds."""
 

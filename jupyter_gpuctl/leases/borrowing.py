@@ -7,13 +7,13 @@ host, lowest priority first, then the youngest, and never more of them than need
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import inf
 
 from .catalogue import Want
-from .entitlement import Ledger, Scope
+from .entitlement import Holding, Ledger
 from .model import WHOLE, Lease, LeaseStatus
 from .placement import Board
 from .plans import Plan, share_time
@@ -22,23 +22,14 @@ _LOOKED_AT = 8
 """Cells that are compared in full before the best of them is taken."""
 
 
-def beyond_nominal(held: Iterable[Lease], ledger: Ledger) -> frozenset[str]:
+def beyond_nominal(ledger: Ledger) -> frozenset[str]:
     """The ids of leases that are borrowed.
 
     In each pool leases count as nominal in the order in which they began, each that still fits;
     the rest is borrowed. So what is taken back never leaves a pool less than it is guaranteed.
     """
-    pools: dict[Scope, list[Lease]] = defaultdict(list)
-    for lease in held:
-        bound = ledger.terms(lease.owner, lease.request.group)
-        if bound.pool_quota is not None:
-            pools[bound.pool].append(lease)
     found = []
-    for leases in pools.values():
-        quota = ledger.terms(leases[0].owner, leases[0].request.group).pool_quota
-        assert quota is not None
-        if sum(lease.request.milli for lease in leases) <= quota.nominal:
-            continue
+    for quota, leases in ledger.beyond_nominal():
         left = quota.nominal
         for lease in sorted(leases, key=_began):
             if lease.request.milli <= left:
@@ -58,7 +49,7 @@ class Victim:
     """A borrowed, active lease that can be told to give way."""
 
     holder: int
-    pool: Scope
+    pool: Holding
     priority: int
     began: float
     milli: int
@@ -83,7 +74,6 @@ class Claims:
         ledger: Ledger,
         held: Sequence[Lease],
         ends: list[float],
-        borrowed: frozenset[str],
         by: float,
     ) -> None:
         """``held``, ``ends``: leases by the board's numbers, and their ends, which are moved here;
@@ -94,8 +84,8 @@ class Claims:
         self._by = by
         self._victims: dict[int, Victim] = {}
         self._cells: dict[int, list[Victim]] = defaultdict(list)
-        self._heaps: dict[tuple[int, Scope, int], list[tuple[int, int, int]]] = {}
-        catalogue = board.catalogue
+        self._heaps: dict[tuple[int, int, int], list[tuple[int, int, int]]] = {}
+        catalogue, borrowed = board.catalogue, beyond_nominal(ledger)
         for holder, lease in enumerate(held):
             if (
                 lease.id not in borrowed
@@ -123,7 +113,7 @@ class Claims:
         return bool(self._victims)
 
     def serve(
-        self, want: Want, pool: Scope, barred: Container[int], key: int, planned: set[int]
+        self, want: Want, pool: Holding, barred: Container[int], key: int, planned: set[int]
     ) -> Claim | None:
         """The cell where the least is to be taken back from others than ``pool``, for ``want``.
 
@@ -131,7 +121,7 @@ class Claims:
         are taken: they are no other claim's.
         """
         heap = self._heap(want, pool, key)
-        firsts = dict(want.places)
+        firsts = want.firsts
         looked_at: list[tuple[int, int, int]] = []
         best: tuple[tuple[object, ...], Claim] | None = None
         while heap and len(looked_at) < _LOOKED_AT:
@@ -161,21 +151,21 @@ class Claims:
             del self._victims[victim.holder]
         return best[1]
 
-    def _heap(self, want: Want, pool: Scope, key: int) -> list[tuple[int, int, int]]:
+    def _heap(self, want: Want, pool: Holding, key: int) -> list[tuple[int, int, int]]:
         """Cells by what can be foreseen cheaply: priority of victims, devices that are missing."""
-        heap = self._heaps.get((want.number, pool, key))
+        heap = self._heaps.get((want.number, id(pool), key))
         if heap is None:
-            kinds = dict(want.places)
+            kinds = want.firsts
             heap = [
                 (min(victim.priority for victim in victims), 0, cell)
                 for cell, victims in self._cells.items()
                 if self._board.catalogue.kind_of[cell] in kinds
             ]
             heapify(heap)
-            self._heaps[want.number, pool, key] = heap
+            self._heaps[want.number, id(pool), key] = heap
         return heap
 
-    def _short(self, want: Want, pool: Scope, devices: Sequence[int]) -> int | None:
+    def _short(self, want: Want, pool: Holding, devices: Sequence[int]) -> int | None:
         """Devices to be taken back; ``None``: even that would not do."""
         takeable = soon = 0
         for device in devices:
@@ -191,12 +181,12 @@ class Claims:
         ends = self._ends
         return [h.holder for h in self._board.holds[device] or () if ends[h.holder] > self._by]
 
-    def _takes(self, pool: Scope, holder: int) -> bool:
+    def _takes(self, pool: Holding, holder: int) -> bool:
         victim = self._victims.get(holder)
-        return victim is not None and victim.pool != pool
+        return victim is not None and victim.pool is not pool
 
     def _take_in(
-        self, want: Want, pool: Scope, devices: Sequence[int]
+        self, want: Want, pool: Holding, devices: Sequence[int]
     ) -> tuple[tuple[object, ...], Claim] | None:
         """The best set of victims among the holders of ``devices``."""
         late = {device: self._late(device) for device in devices}

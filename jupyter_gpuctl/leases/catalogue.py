@@ -34,9 +34,21 @@ def alternatives(model: str | None) -> tuple[str, ...] | None:
 class Want:
     """What a request can be served from."""
 
-    __slots__ = ("count", "kinds", "memory", "milli", "number", "places", "shared")
+    __slots__ = (
+        "count",
+        "firsts",
+        "group",
+        "kinds",
+        "memory",
+        "milli",
+        "number",
+        "places",
+        "shared",
+    )
 
-    def __init__(self, number: int, request: Request, places: tuple[tuple[int, int], ...]) -> None:
+    def __init__(
+        self, number: int, group: int, request: Request, places: tuple[tuple[int, int], ...]
+    ) -> None:
         self.number = number
         """Equal for equal wants of one cycle."""
         self.count = request.count
@@ -49,6 +61,9 @@ class Want:
         stand by memory) that has enough memory. Empty: nothing here could ever serve it."""
         self.kinds = sum(1 << kind for kind, _ in places)
         """The same kinds as bits."""
+        self.firsts = dict(places)
+        self.group = group
+        """Equal for wants with equal places."""
 
 
 class Catalogue:
@@ -76,6 +91,7 @@ class Catalogue:
         """Of each kind, in order."""
         self._sort_into_kinds()
         self._order = self._preference(wanted or {})
+        self._groups: dict[tuple[tuple[int, int], ...], int] = {}
         self._wants: dict[tuple[object, ...], Want] = {}
 
     def _group(self) -> None:
@@ -130,7 +146,8 @@ class Catalogue:
         found = self._wants.get(key)
         if found is None:
             places = self._places(request, allowed)
-            found = self._wants[key] = Want(len(self._wants), request, places)
+            group = self._groups.setdefault(places, len(self._groups))
+            found = self._wants[key] = Want(len(self._wants), group, request, places)
         return found
 
     def _places(

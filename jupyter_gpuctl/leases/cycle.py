@@ -12,7 +12,7 @@ from math import inf
 from operator import attrgetter
 
 from .bookings import Bookings
-from .borrowing import Claims, Victim, beyond_nominal
+from .borrowing import Claims, Victim
 from .catalogue import Catalogue
 from .entitlement import Ledger
 from .model import (
@@ -117,14 +117,7 @@ class Cycle:
                 entry.others = self.bookings.others(entry.owner)
                 entry.met = self.bookings.met(entry.others, now + entry.occupancy)
         self.nominal, self.borrowing, self.passed = in_order(found, self.ledger)
-        self.claims = Claims(
-            self.board,
-            self.ledger,
-            self.held,
-            self.ends,
-            beyond_nominal(self.held, self.ledger) if self.nominal else frozenset(),
-            now + policy.reclaim_grace,
-        )
+        self._claims: Claims | None = None
 
     # --- 5 -------------------------------------------------------------------------------------
 
@@ -186,7 +179,7 @@ class Cycle:
         memory = want.memory if want.shared else 0
         self.board.take(devices, Hold(end, min(WHOLE, want.milli), memory, len(self.ends)))
         self.ends.append(end)
-        self.ledger.start(entry.bound, entry.milli, entry.duration)
+        self.ledger.start(entry.bound, entry.milli, entry.duration, entry.occupancy)
         entry.started = devices
         uuids = tuple(self.catalogue.devices[device].uuid for device in devices)
         if entry.offer:
@@ -247,10 +240,11 @@ class Cycle:
 
     def preempt(self) -> None:
         """Tell borrowers to give way to those within nominal quota who still wait."""
-        if self.claims:
-            for entry in self.nominal:
-                waits = entry.started is None and entry.plan is None
-                if waits and self._may(entry) and (plan := self._claim(entry)):
+        for entry in self.nominal:
+            claims = entry.bound.pool_quota is not None and entry.plan is None
+            if claims and entry.started is None and self._may(entry):
+                plan = self._claim(entry)
+                if plan is not None:
                     self._keep(entry, plan)
         grace = self.now + self.policy.reclaim_grace
         for victim, entry in self._victims:
@@ -258,11 +252,11 @@ class Cycle:
 
     def _claim(self, entry: Entry) -> Plan | None:
         """A plan on devices that borrowers give back, if ``entry`` has a right to that."""
-        if not (self.claims and entry.nominal and entry.bound.pool_quota is not None):
+        if not entry.nominal or entry.bound.pool_quota is None or not self._borrowed():
             return None
         by = self.now + self.policy.reclaim_grace
         met = self.bookings.met(entry.others, by + entry.occupancy)
-        claim = self.claims.serve(
+        claim = self._borrowed().serve(
             entry.want,
             entry.bound.pool,
             self.bookings.barred(met),
@@ -276,9 +270,16 @@ class Cycle:
             self.board.shorten(victim.devices, victim.holder, by)
         return claim.plan
 
+    def _borrowed(self) -> Claims:
+        """What can be claimed back; worked out when somebody first has a right to it."""
+        if self._claims is None:
+            by = self.now + self.policy.reclaim_grace
+            self._claims = Claims(self.board, self.ledger, self.held, self.ends, by)
+        return self._claims
+
     def _for_whom(self, entry: Entry) -> str:
         if entry.bound.group is not None:
-            return f"for the group {entry.bound.group.name}"
+            return f"for the group {entry.bound.group.scope.name}"
         return "for its owner" if self.policy.hide_names else f"for {entry.owner}"
 
 

@@ -2,87 +2,118 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .accounting import GPU_HOUR, Tally, decayed_use, tally
-from .model import Lease, Limit, Snapshot
+from .accounting import SLACK, Tally, decayed_use, tally
+from .model import Account, Lease, Limit, Snapshot
 from .policy import GpuQuota, HoursQuota, Limits, Policy
 
-_SLACK = 1e-3
-"""Milli-device-seconds that sums of fractions may be off."""
-
-USER_LIMITS = frozenset({Limit.USER_GPUS, Limit.USER_GPU_HOURS})
-GROUP_LIMITS = frozenset({Limit.GROUP_GPUS, Limit.GROUP_GPU_HOURS})
-OWN_LIMITS = USER_LIMITS | GROUP_LIMITS | {Limit.MAX_LEASE, Limit.MODELS, Limit.CAPACITY}
+OWN_LIMITS = frozenset(
+    {
+        Limit.USER_GPUS,
+        Limit.GROUP_GPUS,
+        Limit.USER_GPU_HOURS,
+        Limit.GROUP_GPU_HOURS,
+        Limit.MAX_LEASE,
+        Limit.MODELS,
+        Limit.CAPACITY,
+    }
+)
 """Those that the asker's own acts or a reset resolve, or nothing does: not a matter of waiting
 for others."""
 
 
 class Scope(NamedTuple):
-    """A user or a group, as what uses are added up for."""
+    """A user or a group, as whom uses are added up for."""
 
     group: bool
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What binds the leases of one user that are charged to one group, or to none."""
+class Holding:
+    """What one user or group holds and spends."""
 
-    user: Scope
-    group: Scope | None
-    user_limits: Limits
-    group_limits: Limits
-    longest: int
-    """Seconds."""
-    priority: int
+    __slots__ = ("held", "kept", "leases", "pooled", "scope", "share", "started", "tallies")
 
-    @property
-    def pool(self) -> Scope:
-        """Whose nominal quota it counts against, and whose fair share it is."""
-        return self.group or self.user
-
-    @property
-    def pool_quota(self) -> GpuQuota | None:
-        """Devices at once of the pool; ``None``: not limited, and then nothing is borrowed."""
-        return (self.user_limits if self.group is None else self.group_limits).gpus
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.held = 0
+        """Milli-devices."""
+        self.pooled = 0
+        """Those that count against its own nominal quota: a user's that no group is charged for."""
+        self.leases: list[Lease] = []
+        self.started: list[tuple[int, float, float]] = []
+        """In this cycle: amount, duration, and for how long it occupies devices."""
+        self.tallies: dict[int, Tally] = {}
+        self.kept: Kept | None = None
+        self.share: float | None = None
 
 
-def terms(policy: Policy, owner: str, group: str | None) -> Terms:
-    """What binds ``owner`` when charged to ``group``.
-
-    The longest lease is the least that the owner's and the group's limits name, or the policy's
-    where they name none. The priority is the nearest that is set: the user's own, that of the
-    group's members, the group's, the default.
-    """
-    own, pool = policy.limits_of(owner, group), policy.pool_of(group)
-    lengths = [each.max_lease for each in (own, pool) if each.max_lease is not None]
-    nearest = [policy.users.get(owner, Limits()).priority]
-    if group is not None and group in policy.groups:
-        nearest += [policy.groups[group].each.priority, pool.priority]
-    nearest.append(policy.default.priority)
-    return Terms(
-        user=Scope(False, owner),
-        group=None if group is None else Scope(True, group),
-        user_limits=own,
-        group_limits=pool,
-        longest=min(lengths, default=policy.max_lease),
-        priority=next((p for p in nearest if p is not None), 0),
-    )
-
-
-@dataclass(slots=True)
 class Kept:
     """What the heads of the queue will need of one user's or group's limits."""
 
-    milli: int
-    until: float
-    """Leases that end by then take nothing from them."""
-    nominal: bool
-    """They are within the pool's nominal quota, and are to stay so."""
+    __slots__ = ("milli", "nominal", "until")
+
+    def __init__(self, milli: int, until: float, *, nominal: bool) -> None:
+        self.milli = milli
+        self.until = until
+        """Leases that end by then take nothing from them."""
+        self.nominal = nominal
+        """They are within the pool's nominal quota, and are to stay so."""
+
+
+class Terms:
+    """What binds the leases of one user that are charged to one group, or to none."""
+
+    __slots__ = (
+        "group",
+        "group_hours",
+        "group_limits",
+        "longest",
+        "pool",
+        "pool_quota",
+        "priority",
+        "scopes",
+        "user",
+        "user_hours",
+        "user_limits",
+    )
+
+    def __init__(self, policy: Policy, user: Holding, group: Holding | None) -> None:
+        owner, name = user.scope.name, None if group is None else group.scope.name
+        self.user = user
+        self.group = group
+        self.user_limits = policy.limits_of(owner, name)
+        self.group_limits = policy.pool_of(name)
+        self.pool = group or user
+        """Whose nominal quota it counts against, and whose fair share it is."""
+        self.pool_quota: GpuQuota | None = (
+            self.user_limits if group is None else self.group_limits
+        ).gpus
+        """Devices at once of the pool; ``None``: not limited, and then nothing is borrowed."""
+        self.longest = longest_lease(policy, owner, name)
+        self.priority = _priority(policy, owner, name)
+        self.user_hours: Tally | None = None
+        self.group_hours: Tally | None = None
+        self.scopes: tuple[tuple[Holding, Limits], ...] = ((user, self.user_limits),)
+        if group is not None:
+            self.scopes += ((group, self.group_limits),)
+
+
+def longest_lease(policy: Policy, owner: str, group: str | None) -> int:
+    """Seconds: the least that the owner's and the group's limits name, or else the policy's."""
+    both = (policy.limits_of(owner, group), policy.pool_of(group))
+    return min((x.max_lease for x in both if x.max_lease is not None), default=policy.max_lease)
+
+
+def _priority(policy: Policy, owner: str, group: str | None) -> int:
+    """The nearest that is set: the user's own, that of the group's members, the group's."""
+    nearest = [policy.users.get(owner, Limits()).priority]
+    if group is not None and group in policy.groups:
+        nearest += [policy.groups[group].each.priority, policy.groups[group].pool.priority]
+    nearest.append(policy.default.priority)
+    return next((priority for priority in nearest if priority is not None), 0)
 
 
 class Ledger:
@@ -91,146 +122,158 @@ class Ledger:
     def __init__(self, snapshot: Snapshot, held: Iterable[Lease], now: float) -> None:
         """``held``: the leases that hold devices, in an order that depends on nothing."""
         self.now = now
-        self.held: dict[Scope, int] = defaultdict(int)
-        """Milli-devices."""
-        self.leases: dict[Scope, list[Lease]] = defaultdict(list)
         self._snapshot = snapshot
+        self._users: dict[str, Holding] = {}
+        self._groups: dict[str, Holding] = {}
         self._terms: dict[tuple[str, str | None], Terms] = {}
-        self._tallies: dict[Scope, dict[int, Tally]] = defaultdict(dict)
-        self._started: dict[Scope, list[tuple[int, float]]] = defaultdict(list)
-        self._kept: dict[Scope, Kept] = {}
-        self._shares: dict[Scope, float] = {}
+        self._any_kept = False
         for lease in held:
-            bound = self.terms(lease.owner, lease.request.group)
-            self._add(bound.user, lease)
-            if bound.group is not None:
-                self._add(bound.group, lease)
+            milli, group = lease.request.milli, lease.request.group
+            user = self._user(lease.owner)
+            user.held += milli
+            user.leases.append(lease)
+            pool = user
+            if group is not None:
+                pool = self._group(group)
+                pool.held += milli
+                pool.leases.append(lease)
+            pool.pooled += milli
 
-    def _add(self, scope: Scope, lease: Lease) -> None:
-        self.held[scope] += lease.request.milli
-        self.leases[scope].append(lease)
+    def _user(self, name: str) -> Holding:
+        found = self._users.get(name)
+        if found is None:
+            found = self._users[name] = Holding(Scope(False, name))
+        return found
+
+    def _group(self, name: str) -> Holding:
+        found = self._groups.get(name)
+        if found is None:
+            found = self._groups[name] = Holding(Scope(True, name))
+        return found
 
     def terms(self, owner: str, group: str | None) -> Terms:
-        """As :func:`terms`, remembered."""
+        """What binds ``owner`` when charged to ``group``; the same object for the same two."""
         found = self._terms.get((owner, group))
         if found is None:
-            found = self._terms[owner, group] = terms(self._snapshot.policy, owner, group)
+            pool = None if group is None else self._group(group)
+            found = Terms(self._snapshot.policy, self._user(owner), pool)
+            if found.user_limits.gpu_hours is not None:
+                found.user_hours = self.tally(found.user, found.user_limits.gpu_hours)
+            if pool is not None and found.group_limits.gpu_hours is not None:
+                found.group_hours = self.tally(pool, found.group_limits.gpu_hours)
+            self._terms[owner, group] = found
         return found
 
-    def tally(self, scope: Scope, quota: HoursQuota) -> Tally:
-        """The GPU-hours of ``scope``."""
+    def tally(self, holding: Holding, quota: HoursQuota) -> Tally:
+        """The GPU-hours of ``holding``."""
         # A policy's quotas live as long as it does, and hashing them by value takes long.
-        found = self._tallies[scope].get(id(quota))
+        found = holding.tallies.get(id(quota))
         if found is None:
-            accounts = self._snapshot.groups if scope.group else self._snapshot.users
-            found = tally(quota, accounts.get(scope.name), self.leases[scope], self.now)
-            for milli, duration in self._started[scope]:
+            found = tally(quota, self._account(holding), holding.leases, self.now)
+            for milli, duration, _ in holding.started:
                 found.commit(milli, self.now, self.now + duration)
-            self._tallies[scope][id(quota)] = found
+            holding.tallies[id(quota)] = found
         return found
 
-    def share(self, scope: Scope, weight: float | None) -> float:
+    def beyond_nominal(self) -> Iterator[tuple[GpuQuota, list[Lease]]]:
+        """Pools that hold more than their nominal quota, with their leases."""
+        policy = self._snapshot.policy
+        for name, holding in self._groups.items():
+            quota = policy.pool_of(name).gpus
+            if quota is not None and holding.pooled > quota.nominal:
+                yield quota, holding.leases
+        for name, holding in self._users.items():
+            quota = policy.limits_of(name, None).gpus if holding.pooled else None
+            if quota is not None and holding.pooled > quota.nominal:
+                yield quota, [lease for lease in holding.leases if lease.request.group is None]
+
+    def _account(self, holding: Holding) -> Account | None:
+        scope = holding.scope
+        accounts = self._snapshot.groups if scope.group else self._snapshot.users
+        return accounts.get(scope.name)
+
+    def share(self, holding: Holding, weight: float | None) -> float:
         """Use that fades, of ended and live leases, by weight: less goes first."""
-        found = self._shares.get(scope)
-        if found is None:
-            accounts = self._snapshot.groups if scope.group else self._snapshot.users
-            use = decayed_use(accounts.get(scope.name), self.leases[scope], self.now)
-            found = self._shares[scope] = use / (weight or 1.0)
-        return found
+        if holding.share is None:
+            holding.share = decayed_use(self._account(holding), holding.leases, self.now)
+        return holding.share / (weight or 1.0)
 
     def obstacle(self, bound: Terms, milli: int, duration: float) -> Limit | None:
         """The first limit that forbids to hold ``milli`` more, from now for ``duration``."""
         if duration > bound.longest:
             return Limit.MAX_LEASE
         gpus = bound.user_limits.gpus
-        if gpus is not None and self.held[bound.user] + milli > gpus.limit:
+        if gpus is not None and bound.user.held + milli > gpus.limit:
             return Limit.USER_GPUS
-        if bound.group is not None:
+        group = bound.group
+        if group is not None:
             gpus = bound.group_limits.gpus
-            if gpus is not None and self.held[bound.group] + milli > gpus.limit:
+            if gpus is not None and group.held + milli > gpus.limit:
                 return Limit.GROUP_GPUS
-        hours = bound.user_limits.gpu_hours
-        if hours is not None and self._spends(bound.user, hours, milli, duration):
+        use, now = bound.user_hours, self.now
+        if use is not None and use.cost(milli, now, now + duration) > use.left + SLACK:
             return Limit.USER_GPU_HOURS
-        if bound.group is not None:
-            hours = bound.group_limits.gpu_hours
-            if hours is not None and self._spends(bound.group, hours, milli, duration):
-                return Limit.GROUP_GPU_HOURS
+        use = bound.group_hours
+        if use is not None and use.cost(milli, now, now + duration) > use.left + SLACK:
+            return Limit.GROUP_GPU_HOURS
         return None
 
     def never(self, bound: Terms, milli: int, duration: float) -> Limit | None:
         """The limit that forbids it even to somebody who holds nothing and has used nothing."""
         if duration > bound.longest:
             return Limit.MAX_LEASE
-        for scope, limits, gpus, hours in (
-            (bound.user, bound.user_limits, Limit.USER_GPUS, Limit.USER_GPU_HOURS),
-            (bound.group, bound.group_limits, Limit.GROUP_GPUS, Limit.GROUP_GPU_HOURS),
-        ):
-            if scope is None:
-                continue
+        for holding, limits in bound.scopes:
+            group = holding.scope.group
             if limits.gpus is not None and milli > limits.gpus.limit:
-                return gpus
+                return Limit.GROUP_GPUS if group else Limit.USER_GPUS
             if limits.gpu_hours is not None:
-                use = self.tally(scope, limits.gpu_hours)
-                if use.cost(milli, use.start, use.start + duration) > use.limit + _SLACK:
-                    return hours
+                use = self.tally(holding, limits.gpu_hours)
+                if use.cost(milli, use.start, use.start + duration) > use.limit + SLACK:
+                    return Limit.GROUP_GPU_HOURS if group else Limit.USER_GPU_HOURS
         return None
 
-    def _spends(self, scope: Scope, quota: HoursQuota, milli: int, duration: float) -> bool:
-        """Whether it would be more than is left."""
-        use = self.tally(scope, quota)
-        return use.cost(milli, self.now, self.now + duration) > use.left + _SLACK
-
-    def start(self, bound: Terms, milli: int, duration: float) -> None:
-        """``milli`` more are held, from now for ``duration``."""
-        self.held[bound.user] += milli
-        scopes = [bound.user]
-        if bound.group is not None:
-            self.held[bound.group] += milli
-            scopes.append(bound.group)
-        for scope in scopes:
-            self._started[scope].append((milli, duration))
-            for use in self._tallies[scope].values():
+    def start(self, bound: Terms, milli: int, duration: float, occupancy: float) -> None:
+        """``milli`` more are held, from now for ``duration``; an offer may occupy for longer."""
+        bound.pool.pooled += milli
+        for holding, _ in bound.scopes:
+            holding.held += milli
+            holding.started.append((milli, duration, occupancy))
+            for use in holding.tallies.values():
                 use.commit(milli, self.now, self.now + duration)
 
     def keep(self, bound: Terms, milli: int, start: float, end: float, *, nominal: bool) -> None:
         """A head of the queue is going to hold ``milli`` from ``start``: leave it its limits."""
-        for scope, limits in ((bound.user, bound.user_limits), (bound.group, bound.group_limits)):
-            if scope is None:
-                continue
-            kept = self._kept.get(scope)
-            within = nominal and scope == bound.pool
+        self._any_kept = True
+        for holding, limits in bound.scopes:
+            within = nominal and holding is bound.pool
+            kept = holding.kept
             if kept is None:
-                self._kept[scope] = Kept(milli, start, within)
+                holding.kept = Kept(milli, start, nominal=within)
             else:
                 kept.milli += milli
                 kept.until = min(kept.until, start)
                 kept.nominal = kept.nominal or within
             if limits.gpu_hours is not None:
-                use = self.tally(scope, limits.gpu_hours)
+                use = self.tally(holding, limits.gpu_hours)
                 use.kept += use.cost(milli, start, end)
 
     def in_the_way(self, bound: Terms, milli: int, duration: float, end: float) -> bool:
         """Whether what a head of the queue needs of limits would be missing; it ends at ``end``."""
-        if not self._kept:
+        if not self._any_kept:
             return False
-        for scope, limits in ((bound.user, bound.user_limits), (bound.group, bound.group_limits)):
-            kept = None if scope is None else self._kept.get(scope)
-            if scope is None or kept is None:
+        for holding, limits in bound.scopes:
+            kept = holding.kept
+            if kept is None:
                 continue
             if limits.gpus is not None and end > kept.until:
-                nominal = kept.nominal and scope == bound.pool
-                most = limits.gpus.nominal if nominal else limits.gpus.limit
-                if self.held[scope] + kept.milli + milli > most:
+                if holding.held + kept.milli + milli > limits.gpus.limit:
+                    return True
+                nominal = kept.nominal and holding is bound.pool
+                if nominal and holding.pooled + kept.milli + milli > limits.gpus.nominal:
                     return True
             if limits.gpu_hours is not None:
-                use = self.tally(scope, limits.gpu_hours)
+                use = self.tally(holding, limits.gpu_hours)
                 cost = use.cost(milli, self.now, self.now + duration)
-                if cost > use.left - use.kept + _SLACK:
+                if cost > use.left - use.kept + SLACK:
                     return True
         return False
-
-
-def hours_left(use: Tally) -> float:
-    """GPU-hours that can still be asked for."""
-    return max(0.0, use.left) / GPU_HOUR

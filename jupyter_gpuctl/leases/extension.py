@@ -126,7 +126,7 @@ def _by_length(cycle: Cycle, lease: Lease, bound: Terms) -> _Cap:
             float(bound.longest),
             "Extend it again later.",
         )
-    borrowed = beyond_nominal(cycle.held, cycle.ledger)
+    borrowed = beyond_nominal(cycle.ledger)
     if lease.id in borrowed:
         return _Cap(
             now,
@@ -166,13 +166,10 @@ def _awaited(cycle: Cycle, lease: Lease) -> bool:
 def _by_hours(cycle: Cycle, lease: Lease, bound: Terms, end: float) -> list[_Cap]:
     """What is left of GPU-hours, of the owner and the group; what lies beyond the reset is free."""
     caps = []
-    for scope, limits, limit in (
-        (bound.user, bound.user_limits, Limit.USER_GPU_HOURS),
-        (bound.group, bound.group_limits, Limit.GROUP_GPU_HOURS),
-    ):
-        if scope is None or limits.gpu_hours is None:
+    for holding, limits in bound.scopes:
+        if limits.gpu_hours is None:
             continue
-        use = cycle.ledger.tally(scope, limits.gpu_hours)
+        scope, use = holding.scope, cycle.ledger.tally(holding, limits.gpu_hours)
         until = end + max(0.0, use.left) / lease.request.milli
         if until < use.reset:
             whose = f"the group {scope.name}" if scope.group else "you"
@@ -180,7 +177,7 @@ def _by_hours(cycle: Cycle, lease: Lease, bound: Terms, end: float) -> list[_Cap
             caps.append(
                 _Cap(
                     until,
-                    limit,
+                    Limit.GROUP_GPU_HOURS if scope.group else Limit.USER_GPU_HOURS,
                     f"{whose} {verb} {verdicts.hours(max(0.0, use.left))} GPU-hours left",
                     (use.used + use.committed) / GPU_HOUR,
                     limits.gpu_hours.limit,

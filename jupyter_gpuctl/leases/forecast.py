@@ -1,235 +1,308 @@
-"""When those who wait will start, about. Pure.
+"""When devices will be free for those who wait, about. Pure.
 
 All start in the order of the queue, each as soon as its devices are free, and use all of their
 time. Nobody fills the holes that this leaves, and nobody gives back early; so what it says is
 possible as things stand, and many will start earlier. What has no basis is not said: requests that
-need devices in use from outside, or limits of which it isn't known when they allow more.
+need devices in use from outside, or held without an end.
 
-For speed each kind of devices has a heap of cells for each size of request. Keys are worked out
-anew only when they come to the top; that is right, because what is planned makes them later, never
-earlier.
+For speed there is a heap of cells for each number of whole devices, and one of shared devices for
+each size of share. Keys are worked out anew only when they come to the top; that is right, because
+what is planned makes them later, never earlier. Where many devices are shared and many sizes of
+shares wait, shares are foreseen only on devices that all holders have left: of so many one is soon.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
-from .accounting import Tally
 from .bookings import end_of_windows
 from .catalogue import Want
 from .model import WHOLE
 from .placement import Board, Hold
-from .plans import Closed, share_time
+from .plans import Closed
 
+_EXACT = 4096
+"""Shared devices times sizes of shares up to which all of them are looked at."""
+_OPEN = 8
+"""Devices that are filled with shares at a time, where not all are looked at."""
 _STALE = -1
 
-_Key = tuple[int, int, int, int]
-"""Kind, first device, and either the devices needed or (negative) the share, with its memory."""
+_Heap = list[tuple[float, int, int]]
+"""A time, a cell or a device, and the version of it that the time was worked out for."""
+
+
+class _Slot:
+    """A device on which nothing but shares is planned."""
+
+    __slots__ = ("device", "memory", "milli", "start", "version")
+
+    def __init__(self, device: int, start: float, milli: int, memory: int, version: int) -> None:
+        self.device = device
+        self.start = start
+        self.milli = milli
+        """What is left, as if all shares on it stayed for ever."""
+        self.memory = memory
+        self.version = version
 
 
 class Forecast:
     """The devices as they come free, on a copy of the board."""
 
-    def __init__(self, board: Board, now: float) -> None:
+    def __init__(self, board: Board, waiting: Iterable[Want], now: float) -> None:
+        """``waiting``: all wants that will be asked about."""
         self.now = now
         self._catalogue = board.catalogue
         self._free = [
-            inf if shut else max(free, now)
+            inf if shut else max(now, free)
             for free, shut in zip(board.free_at, board.shut, strict=True)
         ]
         """When each device is wholly free."""
         self._holds = board.holds.copy()
-        self._left = board.left
         self._shut = board.shut
-        self._version = [0] * len(self._catalogue.cells)
-        self._heaps: dict[_Key, list[tuple[float, int, int]]] = {}
-        self._bases: dict[tuple[int, bool], list[tuple[float, int, int]]] = {}
+        self._cell_versions = [0] * len(self._catalogue.cells)
+        self._versions = [0] * len(self._free)
+        self._whole: dict[tuple[int, int], _Heap] = {}
+        """By places of a want and number of devices: cells."""
+        self._bases: dict[int, _Heap] = {}
+        self._shared: dict[tuple[int, int, int], _Heap] = {}
+        """By places and size of a share: devices that are shared, or planned to be."""
+        self._slots: dict[int, deque[_Slot]] = {}
+        """By places."""
+        sizes = {(want.milli, want.memory) for want in waiting if want.shared}
+        shared = sum(self._is_shared(device) for device in range(len(self._free))) if sizes else 0
+        self._exact = shared * len(sizes) <= _EXACT
 
-    def book(
-        self, devices: Iterable[int], start: float, end: float, milli: int, memory: int
-    ) -> None:
-        """Somebody is going to hold ``devices``."""
-        hold = Hold(end, milli, memory, -1)
+    def book(self, devices: Iterable[int], want: Want, start: float, end: float) -> None:
+        """``want`` is going to hold ``devices`` from ``start`` to ``end``."""
         for device in devices:
-            # A whole request waits for all before it; a share goes beside those who stay.
-            before = self._holds[device] if milli < WHOLE else None
-            self._holds[device] = [hold] if before is None else [*before, hold]
-            self._free[device] = max(self._free[device] if milli < WHOLE else 0.0, end)
-            self._version[self._catalogue.cell_of[device]] += 1
+            self._versions[device] += 1
+            self._cell_versions[self._catalogue.cell_of[device]] += 1
+            if not want.shared:
+                self._holds[device] = [Hold(end, WHOLE, 0, -1)]
+                self._free[device] = end
+                continue
+            before = self._holds[device]
+            if before is None or not self._is_shared(device):
+                # Whoever has it whole leaves it before.
+                before = [Hold(start, WHOLE, 0, -1)] if start > self.now else []
+                self._share_out(device, want, start)
+            self._holds[device] = [*before, Hold(end, want.milli, want.memory, -1)]
+            if end > self._free[device]:
+                self._free[device] = end
+
+    def _is_shared(self, device: int) -> bool:
+        holds = self._holds[device]
+        return bool(holds) and holds[-1].milli < WHOLE  # type: ignore[index]
+
+    def _share_out(self, device: int, want: Want, start: float) -> None:
+        """From ``start`` on ``device`` is one of those that are shared."""
+        if self._exact:
+            for heap in self._shared.values():
+                heappush(heap, (start, device, _STALE))
+            return
+        slots = self._slots.get(want.group)
+        if slots is None:
+            slots = self._slots[want.group] = deque(maxlen=_OPEN)
+        memory = (self._catalogue.devices[device].memory or 0) - want.memory
+        slots.append(_Slot(device, start, WHOLE - want.milli, memory, self._versions[device]))
 
     def start(self, want: Want, duration: float, after: float, closed: Closed) -> float:
         """The time at which ``want`` starts, not before ``after``; books its devices until its end.
 
         Infinite: there is no basis for saying.
         """
-        best: tuple[float, int, int] | None = None
-        place = 0
-        for rank, (kind, first) in enumerate(want.places):
-            size = -want.milli if want.shared else want.count
-            key = (kind, first, size, want.memory if want.shared else 0)
-            found = self._top(key, duration, after, closed, inf if best is None else best[0])
-            if found is not None and (best is None or (found[0], rank) < best[:2]):
-                best, place = (found[0], rank, found[1]), first
-        if best is None or best[0] == inf:
+        start, chosen = inf, -1
+        slot = None
+        if want.shared:
+            if self._exact:
+                found = self._share(want, duration, after, closed)
+                if found is not None:
+                    start, chosen = found
+            elif not closed:
+                slot = self._slot(want)
+                if slot is not None:
+                    start = max(after, slot.start)
+                    chosen = slot.device
+        cell = self._cell(want, duration, after, closed, start)
+        if cell is not None:
+            start = cell[0]
+            devices = self._last_free(cell[1], want, start, duration, closed)
+        elif start == inf:
             return inf
-        start, _, cell = best
-        devices = self._devices(cell, place, want, start)
-        self.book(devices, start, start + duration, want.milli, want.memory)
+        else:
+            devices = [chosen]
+            if slot is not None:
+                slot.milli -= want.milli
+                slot.memory -= want.memory
+                slot.version += 1
+        self.book(devices, want, start, start + duration)
         return start
 
-    def _top(
-        self, key: _Key, duration: float, after: float, closed: Closed, than: float
-    ) -> tuple[float, int] | None:
-        """The cell that allows the earliest start, if one is earlier ``than`` that."""
-        heap = self._heap(key)
-        aside: list[tuple[float, int, int]] = []
-        best: tuple[float, int] | None = None
-        while heap and heap[0][0] < (than if best is None else best[0]):
-            time, cell, version = heap[0]
-            if version != self._version[cell]:
-                heapreplace(heap, (self._time(key, cell), cell, self._version[cell]))
-                continue
-            start = max(time, after)
-            if closed and any(device in closed for device in self._catalogue.cells[cell]):
-                # Where booked times are in the way, the next cell may be earlier.
-                aside.append(heappop(heap))
-                start = self._between(key, cell, start, duration, closed)
-                if start < than and (best is None or (start, cell) < best):
-                    best = (start, cell)
-                continue
-            if best is None or (start, cell) < best:
-                best = (start, cell)
-            break
-        for entry in aside:
-            heappush(heap, entry)
-        return best
+    # --- shares ----------------------------------------------------------------------------------
 
-    def _heap(self, key: _Key) -> list[tuple[float, int, int]]:
-        heap = self._heaps.get(key)
+    def _slot(self, want: Want) -> _Slot | None:
+        for slot in self._slots.get(want.group, ()):
+            if (
+                slot.milli >= want.milli
+                and slot.memory >= want.memory
+                and slot.version == self._versions[slot.device]
+            ):
+                return slot
+        return None
+
+    def _share(
+        self, want: Want, duration: float, after: float, closed: Closed
+    ) -> tuple[float, int] | None:
+        """The shared device that has room first."""
+        milli, memory = want.milli, want.memory
+        heap = self._shared.get((want.group, milli, memory))
         if heap is None:
-            # A sorted list is a heap, and its keys are early enough for every size.
-            heap = self._heaps[key] = self._base(key[0], shared=key[2] < 0).copy()
+            heap = self._shared[want.group, milli, memory] = self._sharing(want)
+        firsts = want.firsts
+        catalogue = self._catalogue
+
+        def fresh(device: int) -> float:
+            kind = catalogue.kind_of[catalogue.cell_of[device]]
+            return self._room_at(device, milli, memory) if kind in firsts else inf
+
+        def later(device: int, start: float) -> float:
+            return end_of_windows(closed[device], start, duration) if device in closed else start
+
+        return _first(heap, self._versions, fresh, after, inf, later if closed else None)
+
+    def _sharing(self, want: Want) -> _Heap:
+        """A heap for a size, from one for a smaller one: its times are early enough."""
+        for (group, milli, memory), heap in self._shared.items():
+            if group == want.group and milli <= want.milli and memory <= want.memory:
+                return [(time, device, _STALE) for time, device, _ in heap]
+        heap = [
+            (self._room_at(device, want.milli, want.memory), device, self._versions[device])
+            for kind, _ in want.places
+            for cell in self._catalogue.cells_of[kind]
+            for device in self._catalogue.cells[cell]
+            if self._is_shared(device)
+        ]
+        heapify(heap)
         return heap
 
-    def _base(self, kind: int, *, shared: bool) -> list[tuple[float, int, int]]:
-        """Cells of ``kind`` with a time before which nothing can start there."""
-        base = self._bases.get((kind, shared))
+    def _room_at(self, device: int, want_milli: int, want_memory: int) -> float:
+        """When ``device`` first has room for a share, as its holders leave."""
+        holds = self._holds[device]
+        if not holds or self._shut[device] or holds[-1].milli >= WHOLE:
+            return inf  # not shared any more: a whole lease waits for all of it
+        milli = want_milli - WHOLE
+        memory = want_memory - (self._catalogue.devices[device].memory or 0)
+        for hold in holds:
+            milli += hold.milli
+            memory += hold.memory
+        if milli <= 0 >= memory:
+            return self.now
+        for hold in sorted(holds):
+            milli -= hold.milli
+            memory -= hold.memory
+            if milli <= 0 >= memory:
+                return max(self.now, hold.end)
+        return inf
+
+    # --- whole devices ---------------------------------------------------------------------------
+
+    def _cell(
+        self, want: Want, duration: float, after: float, closed: Closed, than: float
+    ) -> tuple[float, int] | None:
+        """The cell that has enough whole devices first, if that is earlier ``than`` that."""
+        count, group = want.count, want.group
+        heap = self._whole.get((group, count))
+        if heap is None:
+            heap = self._whole[group, count] = self._base(want).copy()
+        catalogue, free, firsts = self._catalogue, self._free, want.firsts
+        cells, kind_of = catalogue.cells, catalogue.kind_of
+
+        def fresh(cell: int) -> float:
+            devices = cells[cell]
+            first = firsts[kind_of[cell]]
+            if first:
+                devices = devices[first:]
+            times = [free[device] for device in devices]
+            if count == 1:
+                return min(times)
+            times.sort()
+            return times[count - 1] if len(times) >= count else inf
+
+        def later(cell: int, start: float) -> float:
+            devices = cells[cell][firsts[kind_of[cell]] :]
+            if not any(device in closed for device in devices):
+                return start
+            times = sorted(
+                end_of_windows(closed.get(device, []), max(free[device], start), duration)
+                for device in devices
+            )
+            return times[count - 1] if len(times) >= count else inf
+
+        return _first(heap, self._cell_versions, fresh, after, than, later if closed else None)
+
+    def _base(self, want: Want) -> _Heap:
+        """Cells with a time before which no device is free: early enough for every number."""
+        base = self._bases.get(want.group)
         if base is None:
-            base = []
-            for cell in self._catalogue.cells_of[kind]:
-                devices = self._catalogue.cells[cell]
-                times = [self._some(d) if shared else self._free[d] for d in devices]
-                base.append((min(times), cell, _STALE))
-            heapify(base)
-            base.sort()
-            self._bases[kind, shared] = base
+            free, cells = self._free, self._catalogue.cells
+            base = self._bases[want.group] = sorted(
+                (min([free[device] for device in cells[cell]]), cell, _STALE)
+                for kind, _ in want.places
+                for cell in self._catalogue.cells_of[kind]
+            )
         return base
 
-    def _some(self, device: int) -> float:
-        """Before this no more of ``device`` is free than nothing."""
-        if self._shut[device]:
-            return inf
-        if self._left[device]:
-            return self.now
-        return max(self.now, min((hold.end for hold in self._holds[device] or ()), default=0.0))
-
-    def _time(self, key: _Key, cell: int) -> float:
-        """When ``cell`` has what is wanted."""
-        _, first, size, memory = key
-        devices = self._catalogue.cells[cell]
+    def _last_free(
+        self, cell: int, want: Want, start: float, duration: float, closed: Closed
+    ) -> list[int]:
+        """Of the devices of ``cell`` that are free at ``start`` those that are free last."""
+        free, devices = self._free, self._catalogue.cells[cell]
+        first = want.firsts[self._catalogue.kind_of[cell]]
         if first:
             devices = devices[first:]
-        if size < 0:
-            return min((self._share(d, -size, memory) for d in devices), default=inf)
-        if len(devices) < size:
-            return inf
-        free = self._free
-        if size == 1:
-            return min([free[device] for device in devices])
-        return sorted([free[device] for device in devices])[size - 1]
-
-    def _share(self, device: int, milli: int, memory: int) -> float:
-        holds = self._holds[device]
-        if not holds or self._shut[device]:
-            return self._free[device]
-        if len(holds) == 1 and holds[0].milli >= WHOLE:
-            return self._free[device]
-        size = self._catalogue.devices[device].memory or 0
-        return share_time(holds, size, milli, memory, self.now)
-
-    def _between(
-        self, key: _Key, cell: int, after: float, duration: float, closed: Closed
-    ) -> float:
-        """When ``cell`` has what is wanted, for ``duration``, between booked times."""
-        _, first, size, memory = key
-        times = []
-        for device in self._catalogue.cells[cell][first:]:
-            time = self._share(device, -size, memory) if size < 0 else self._free[device]
-            time = max(time, after)
-            times.append(end_of_windows(closed.get(device, []), time, duration))
-        count = max(1, size)
-        return sorted(times)[count - 1] if len(times) >= count else inf
-
-    def _devices(self, cell: int, first: int, want: Want, start: float) -> list[int]:
-        """Those of ``cell`` to plan for, the ones that are free last."""
-        devices = self._catalogue.cells[cell][first:]
-        if want.shared:
-            times = [(self._share(d, want.milli, want.memory), d) for d in devices]
-        else:
-            times = [(self._free[d], d) for d in devices]
-        fit = sorted(each for each in times if each[0] <= start)
-        return [device for _, device in fit[-want.count :]]
+        fit = [device for device in devices if free[device] <= start]
+        if closed:
+            fit = [
+                device
+                for device in fit
+                if device not in closed or end_of_windows(closed[device], start, duration) <= start
+            ]
+        if len(fit) > want.count:
+            fit.sort(key=free.__getitem__)
+        return fit[-want.count :]
 
 
-class Room:
-    """When the devices-at-once limit of a user or group allows more, as its leases end."""
+def _first(
+    heap: _Heap,
+    versions: list[int],
+    fresh: Callable[[int], float],
+    after: float,
+    than: float,
+    later: Callable[[int, float], float] | None,
+) -> tuple[float, int] | None:
+    """The one of ``heap`` that starts first and before ``than``, and not before ``after``.
 
-    __slots__ = ("_ends", "_floor", "_limit", "_used")
-
-    def __init__(self, limit: int, held: list[tuple[float, int]], now: float) -> None:
-        """``held``: ends and amounts of what is held."""
-        self._ends = held
-        heapify(self._ends)
-        self._used = sum(milli for _, milli in held)
-        self._limit = limit
-        self._floor = now
-
-    def when(self, milli: int) -> float:
-        """The first time at which ``milli`` more may be held, not before the last answer."""
-        while self._used + milli > self._limit:
-            if not self._ends:
-                return inf
-            end, gone = heappop(self._ends)
-            self._used -= gone
-            self._floor = max(self._floor, end)
-        return self._floor
-
-    def add(self, end: float, milli: int) -> None:
-        """So much will be held until ``end``."""
-        heappush(self._ends, (end, milli))
-        self._used += milli
-
-
-class Budget:
-    """When the GPU-hours of a user or group allow more: now, after a calendar reset, or unknown."""
-
-    __slots__ = ("_left", "_next", "_tally")
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._left = tally.left
-        self._next = -inf if tally.rolling else tally.limit - tally.carried
-
-    def when(self, milli: int, duration: float, now: float) -> float:
-        """The first time at which a lease can be paid for."""
-        if self._tally.cost(milli, now, now + duration) <= self._left:
-            return now
-        return self._tally.reset if milli * duration <= self._next else inf
-
-    def spend(self, milli: int, start: float, duration: float) -> None:
-        """A lease will start then."""
-        cost = self._tally.cost(milli, start, start + duration)
-        self._left -= cost
-        self._next -= milli * duration - cost
+    ``fresh`` works a key out; ``later`` says how booked times put a start off.
+    """
+    aside: _Heap = []
+    best: tuple[float, int] | None = None
+    while heap:
+        time, number, version = heap[0]
+        if time >= than:
+            break
+        if version != versions[number]:
+            heapreplace(heap, (fresh(number), number, versions[number]))
+            continue
+        start = max(after, time)
+        if later is None:
+            return (start, number) if start < than else None
+        aside.append(heappop(heap))
+        put_off = later(number, start)
+        if put_off < than:
+            best, than = (put_off, number), put_off
+    for entry in aside:
+        heappush(heap, entry)
+    return best

@@ -14,10 +14,10 @@ stands behind them all and holds nobody up.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 from .catalogue import Catalogue, Want
-from .entitlement import Ledger, Scope, Terms
+from .entitlement import Ledger, Terms
 from .model import Lease, Limit
 from .plans import Plan
 
@@ -90,27 +90,18 @@ def entries(
 
 
 def in_order(
-    found: Iterable[Entry], ledger: Ledger
+    found: Sequence[Entry], ledger: Ledger
 ) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Those within nominal quota, those who would borrow, and those who may not hold more."""
-    shares: dict[int, tuple[float, float]] = {}
+    ranks = _ranks({id(entry.bound): entry.bound for entry in found}.values(), ledger)
 
-    def key(entry: Entry) -> tuple[object, ...]:
-        bound = entry.bound
-        share = shares.get(id(bound))
-        if share is None:
-            own = ledger.share(bound.user, bound.user_limits.weight)
-            pool = (
-                own if bound.group is None else ledger.share(bound.group, bound.group_limits.weight)
-            )
-            share = shares[id(bound)] = (pool, own)
-        return (-bound.priority, *share, entry.lease.created_at, entry.lease.id)
+    def key(entry: Entry) -> tuple[int, float, str]:
+        return (ranks[id(entry.bound)], entry.lease.created_at, entry.lease.id)
 
     nominal: list[Entry] = []
     borrowing: list[Entry] = []
     passed: list[Entry] = []
-    ahead: dict[Scope, int] = defaultdict(int)
-    held: Mapping[Scope, int] = ledger.held
+    ahead: dict[int, int] = defaultdict(int)
     for entry in sorted(found, key=key):
         if entry.limit is not None:
             passed.append(entry)
@@ -118,10 +109,22 @@ def in_order(
         quota = entry.bound.pool_quota
         if quota is not None:
             pool = entry.bound.pool
-            if held.get(pool, 0) + ahead[pool] + entry.milli > quota.nominal:
+            if pool.pooled + ahead[id(pool)] + entry.milli > quota.nominal:
                 entry.nominal = False
                 borrowing.append(entry)
                 continue
-            ahead[pool] += entry.milli
+            ahead[id(pool)] += entry.milli
         nominal.append(entry)
     return nominal, borrowing, passed
+
+
+def _ranks(bounds: Iterable[Terms], ledger: Ledger) -> dict[int, int]:
+    """The first three criteria as one number: equal where they are equal."""
+    keys: dict[int, tuple[float, ...]] = {}
+    for bound in bounds:
+        own = pool = ledger.share(bound.user, bound.user_limits.weight)
+        if bound.group is not None:
+            pool = ledger.share(bound.group, bound.group_limits.weight)
+        keys[id(bound)] = (-bound.priority, pool, own)
+    places = {key: place for place, key in enumerate(sorted(set(keys.values())))}
+    return {bound: places[key] for bound, key in keys.items()}

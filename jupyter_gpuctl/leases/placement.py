@@ -152,7 +152,7 @@ class Board:
     ) -> list[int] | None:
         """With as many of the owner's ``own`` devices as possible, and then the tightest."""
         found: list[tuple[int, int, int, list[int]]] = []
-        firsts = dict(want.places)
+        firsts = want.firsts
         for cell, devices in own.items():
             kind = self.catalogue.kind_of[cell]
             if kind not in firsts:
@@ -211,7 +211,7 @@ class Board:
 
     def would_fit(self, want: Want, owner: str) -> list[int] | None:
         """Devices in use from outside, without which ``want`` would be served now."""
-        firsts = dict(want.places)
+        firsts = want.firsts
         cells: dict[int, list[int]] = {}
         for device in (n for n, shut in enumerate(self.shut) if shut):
             cell = self.catalogue.cell_of[device]

@@ -7,7 +7,6 @@ from math import inf
 
 from . import verdicts
 from .cycle import Cycle
-from .entitlement import Scope
 from .model import Limit, Outcome, Verdict
 from .ordering import Entry
 from .placement import NONE_BARRED
@@ -49,21 +48,21 @@ class Reasons:
         if limit in (Limit.MODELS, Limit.CAPACITY):
             return self._impossible(entry, limit)
         whole_group = limit in (Limit.GROUP_GPUS, Limit.GROUP_GPU_HOURS)
-        scope: Scope = bound.group if whole_group and bound.group is not None else bound.user
+        holding = bound.group if whole_group and bound.group is not None else bound.user
         if limit in (Limit.USER_GPUS, Limit.GROUP_GPUS):
             return verdicts.too_many(
                 limit,
                 bound,
                 entry.milli,
-                cycle.ledger.held[scope],
-                cycle.ledger.leases[scope],
+                holding.held,
+                holding.leases,
                 entry.owner,
                 cycle.now,
                 hide_names=cycle.policy.hide_names,
             )
         quota = (bound.group_limits if whole_group else bound.user_limits).gpu_hours
         assert quota is not None
-        use = cycle.ledger.tally(scope, quota)
+        use = cycle.ledger.tally(holding, quota)
         return verdicts.spent(limit, bound, quota, use, request, cycle.now)
 
     def _impossible(self, entry: Entry, limit: Limit) -> Verdict:

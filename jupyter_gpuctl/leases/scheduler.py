@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from .borrowing import beyond_nominal
 from .cycle import decided
 from .entitlement import OWN_LIMITS, Ledger
+from .estimates import Estimates
 from .extension import Extension, extend
 from .model import (
     Lease,
@@ -23,7 +24,7 @@ from .model import (
     Start,
     Verdict,
 )
-from .outlook import Estimates, in_line, outlook
+from .outlook import in_line, outlook
 from .reasons import Reasons
 from .verdicts import queue_full
 
@@ -105,7 +106,7 @@ def assess(snapshot: Snapshot, owner: str, request: Request, now: float) -> Asse
     others = sum(each.owner == owner for each in waiting) - 1
     if allowed is not None and others >= allowed:
         return Assessment(queue_full(others, allowed))
-    time = Estimates(cycle).of(waiting[: place + 1])[place]
+    time = Estimates(cycle, waiting).times(place + 1)[place]
     return Assessment(
         reasons.of(entry),
         position=place + 1,
@@ -121,4 +122,4 @@ def _starts_now(decision: Start) -> str:
 def borrowed(snapshot: Snapshot, now: float) -> frozenset[str]:
     """The ids of leases that hold devices beyond the nominal quota of their pool."""
     held = sorted((lease for lease in snapshot.leases if lease.holds), key=lambda lease: lease.id)
-    return beyond_nominal(held, Ledger(snapshot, held, now))
+    return beyond_nominal(Ledger(snapshot, held, now))

@@ -79,7 +79,7 @@ def too_many(
     whole_group = limit is Limit.GROUP_GPUS
     quota = (bound.group_limits if whole_group else bound.user_limits).gpus
     assert quota is not None
-    name = bound.group.name if whole_group and bound.group else ""
+    name = bound.group.scope.name if whole_group and bound.group else ""
     who = f"Your group {name} may hold" if whole_group else "You may hold"
     now_held = f"and hold{'s' if whole_group else ''} {held / WHOLE:g}"
     if milli > quota.limit:
@@ -123,7 +123,7 @@ def spent(
     limit: Limit, bound: Terms, quota: HoursQuota, use: Tally, request: Request, now: float
 ) -> Verdict:
     """More GPU-hours than are left."""
-    name = bound.group.name if limit is Limit.GROUP_GPU_HOURS and bound.group else ""
+    name = bound.group.scope.name if limit is Limit.GROUP_GPU_HOURS and bound.group else ""
     who = f"Your group {name}" if name else "You"
     window = quota.window
     per = _A.get(window.kind) or f"within {span(window.seconds)}"
