@@ -14,6 +14,7 @@ from ..api.health import Check, CheckStatus
 from ..config import GpuCtl
 from ..core.errors import GpuCtlError
 from .settings import read_settings
+from .words import plural
 
 if TYPE_CHECKING:
     from ..leases.policy import Policy
@@ -43,8 +44,12 @@ def examine_quotas() -> Iterator[tuple[str, Check]]:
         return
     policy = quota_file.source(settings.quotas, Policy()).policy()
     where = settings.quotas if isinstance(settings.quotas, str) else "GpuCtl.quotas"
-    text = f"{where}: {len(policy.users)} users, {len(policy.groups)} groups"
-    yield "quotas", Check(CheckStatus.OK, f"{text}, {len(policy.reservations)} reservations.")
+    counts = (
+        plural(len(policy.users), "user"),
+        plural(len(policy.groups), "group"),
+        plural(len(policy.reservations), "reservation"),
+    )
+    yield "quotas", Check(CheckStatus.OK, f"{where}: {', '.join(counts)}.")
     for notice in _promises(settings, policy):
         yield "quotas", Check(CheckStatus.WARNING, notice)
 

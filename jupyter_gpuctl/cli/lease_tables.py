@@ -76,14 +76,15 @@ def _gauge(gauge: dict[str, Any], now: datetime) -> Iterator[str]:
     name = f"{_KINDS.get(gauge['kind'], gauge['kind'])} ({whose})"
     used, allowed = gauge["used"], gauge["allowed"]
     if allowed is None:
-        yield f"  {name:<32} {used:g} used, not limited"
+        yield f"  {name:<32} {round(used, 2):g}, not limited"
         return
     filled = round(BAR * min(1.0, used / allowed)) if allowed else BAR
-    text = f"{used:.4g} of {allowed:g}"
+    text = f"{round(used, 2):g} of {allowed:g}"
     if gauge["nominal"] is not None and gauge["nominal"] < allowed:
         text += f", {gauge['nominal']:g} guaranteed"
     if gauge["resets_at"]:
-        text += f", resets {when(read_time(gauge['resets_at']), now)}"
+        verb = "drops from" if gauge["window"] == "rolling" else "resets"
+        text += f", {verb} {when(read_time(gauge['resets_at']), now)}"
     yield f"  {name:<32} {'█' * filled}{'░' * (BAR - filled)}"
     yield f"  {'':<32} {text}"
 

