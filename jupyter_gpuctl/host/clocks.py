@@ -24,10 +24,17 @@ class MachineClocks:
         Where the system has no clock that nobody can set (macOS), the wall clock stands for it: a
         step of that clock is then not told from time that has passed.
         """
-        wall = time.time()
         clock = getattr(time, "CLOCK_BOOTTIME", None)
-        boottime = wall if clock is None else time.clock_gettime(clock)
-        return Instant(wall, boottime, self._boot_id)
+        if clock is None:
+            wall = time.time()
+            return Instant(wall, wall, self._boot_id)
+        while True:
+            before = time.clock_gettime(clock)
+            wall = time.time()
+            boottime = time.clock_gettime(clock)
+            # A process can be stopped between two lines; that is not to look like a clock set.
+            if boottime - before < 0.1:
+                return Instant(wall, boottime, self._boot_id)
 
 
 class ManualClocks:

@@ -96,6 +96,13 @@ def _start(hours: Any, now: float) -> float:
     return math.inf if hours is None else bounds(hours.window, now)[0]
 
 
+def _due(lease: Lease) -> float:
+    """When it ends unless something is done."""
+    offered = lease.status is LeaseStatus.OFFERED
+    end = lease.offer_expires_at if offered else lease.expires_at
+    return math.inf if end is None or not lease.holds else end
+
+
 class Books:
     """The live leases within one transaction, and the one way to change them.
 
@@ -140,19 +147,11 @@ class Books:
             outside=outside(view, self.live),
         )
 
-    def overdue(self) -> bool:
-        """Whether a lease or an offer should have ended by now."""
-        return any(
-            (
-                end := lease.offer_expires_at
-                if lease.status is LeaseStatus.OFFERED
-                else lease.expires_at
-            )
-            is not None
-            and end <= self.now
-            for lease in self.live.values()
-            if lease.holds
-        )
+    def overdue(self, lease_id: str | None = None) -> bool:
+        """Whether a lease or an offer (``lease_id``: this one) should have ended by now."""
+        live = self.live.values()
+        looked = live if lease_id is None else [x for x in live if x.id == lease_id]
+        return any(_due(lease) <= self.now for lease in looked)
 
     def settle(self) -> Outlook:
         """Let the rules decide, and carry out what they have decided."""

@@ -186,7 +186,10 @@ class Authority:
         """
         refusals.may_act(actor)
         with self._keeper.turn(actor.user) as turn:
-            lease = _settled(turn, actor, lease_id)
+            # What else is due can wait: this one shall not begin just to be given back.
+            if turn.books.overdue(lease_id):
+                turn.books.settle()
+            lease = refusals.seen_by(actor, turn.lease(lease_id), lease_id)
             foreign = lease.owner != actor.user
             again = {EndReason.REVOKED} if foreign else set(_BY_ITS_OWNER.values())
             if lease.end_reason not in again:

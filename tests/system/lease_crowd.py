@@ -1,7 +1,7 @@
 """Many processes that ask for GPUs at once, on one database; some of them are killed.
 
 Run as a program: it forks the crowd from one process that has loaded everything. Each member
-writes a journal: what it is about to ask, and what it was told.
+writes a journal of what it was told, and goes on from there when it is started again.
 
     python -m tests.system.lease_crowd FOLDER PROCESSES REQUESTS KILLS SEED
 """
@@ -72,6 +72,7 @@ class Member:
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         known = [json.loads(line) for line in lines if line.endswith("}")]
         self._told = {entry["n"]: entry["id"] for entry in known if "id" in entry}
+        self._back = {entry["n"] for entry in known if "back" in entry}
         # A line that was cut short by a kill is left behind, and what follows is written anew.
         self._file = self._path.open("w", buffering=1)
         for entry in known:
@@ -81,10 +82,9 @@ class Member:
         for n in range(self._requests):
             if n not in self._told:
                 self._ask(n)
-            if n >= KEPT:
-                self._give_back(self._told[n - KEPT])
-        for lease_id in self._told.values():
-            self._give_back(lease_id)
+            self._give_back(n - KEPT)
+        for n in range(self._requests):
+            self._give_back(n)
 
     def _ask(self, n: int) -> None:
         chance = random.Random(f"{self._seed} {self._number} {n}")
@@ -108,12 +108,16 @@ class Member:
             if error.code not in {"lease.ended", "lease.not_active"}:
                 raise
 
-    def _give_back(self, lease_id: str) -> None:
+    def _give_back(self, n: int) -> None:
+        if n < 0 or n in self._back:
+            return
         try:
-            self._authority.release(self._actor, lease_id)
+            self._authority.release(self._actor, self._told[n])
         except Conflict as error:
             if error.code != "lease.ended":
                 raise
+        self._back.add(n)
+        self._write(n=n, back=True)
 
     def _write(self, **entry: Any) -> None:
         self._file.write(f"{json.dumps(entry)}\n")

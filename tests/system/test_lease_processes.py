@@ -9,6 +9,7 @@ import sys
 from collections import Counter, defaultdict
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,14 +41,14 @@ def rows(folder: Path, query: str) -> list[sqlite3.Row]:
         return raw.execute(query).fetchall()
 
 
-def told(folder: Path, processes: int) -> dict[str, str]:
-    """What members were told: the lease of each of their keys."""
-    found = {}
-    for member in range(processes):
-        for line in journal(folder, member).read_text().splitlines():
-            entry = json.loads(line)
-            found[f"{member}-{entry['n']}"] = entry["id"]
-    return found
+def told(folder: Path, processes: int) -> dict[str, dict[str, Any]]:
+    """What members were told, by key: the lease, and how long they waited for the answer."""
+    return {
+        f"{member}-{entry['n']}": entry
+        for member in range(processes)
+        for entry in map(json.loads, journal(folder, member).read_text().splitlines())
+        if "id" in entry
+    }
 
 
 def check_everything(folder: Path, processes: int, requests: int) -> None:
@@ -56,7 +57,7 @@ def check_everything(folder: Path, processes: int, requests: int) -> None:
     # Nothing is lost and nothing made twice: one lease for each key, and the one that was told.
     leases = rows(folder, "SELECT * FROM leases")
     stored = {row["key"]: row["lease_id"] for row in rows(folder, "SELECT * FROM idempotency_keys")}
-    assert told(folder, processes) == stored
+    assert {key: entry["id"] for key, entry in told(folder, processes).items()} == stored
     assert len(leases) == len(stored) == len(set(stored.values())) == processes * requests
     assert {row["status"] for row in leases} == {"ended"}
     assert rows(folder, "SELECT * FROM holds") == []
@@ -66,6 +67,7 @@ def check_everything(folder: Path, processes: int, requests: int) -> None:
     events = defaultdict(list)
     for row in leases:
         if row["started_at"] is not None:
+            assert row["started_at"] < row["ended_at"]
             for device in json.loads(row["devices"]):
                 milli = min(row["milli"], 1000)
                 events[device].append((row["started_at"], 1, milli, row["memory"] or 0))
@@ -103,11 +105,7 @@ def check_everything(folder: Path, processes: int, requests: int) -> None:
 def test_32_processes_make_2000_requests_and_each_is_answered_once(tmp_path):
     crowd(tmp_path, processes=32, requests=63)
     check_everything(tmp_path, processes=32, requests=63)
-    waits = sorted(
-        json.loads(line)["wait"]
-        for member in range(32)
-        for line in journal(tmp_path, member).read_text().splitlines()
-    )
+    waits = sorted(entry["wait"] for entry in told(tmp_path, 32).values())
     print(f"waits: median {waits[len(waits) // 2]:.3f} s, longest {waits[-1]:.3f} s")
 
 

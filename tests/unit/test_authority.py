@@ -235,6 +235,14 @@ def test_giving_back_twice_is_giving_back_once(house, authority):
     assert [action for _, action in actions(authority)].count("lease.release") == 1
 
 
+def test_a_request_that_is_withdrawn_does_not_begin_at_the_last_moment(house, authority):
+    authority.request(A, ask(2, hours=1))
+    waits = authority.request(B, ask(1, hours=1))
+    house.clocks.advance(HOUR + 1)
+    over = authority.release(B, waits.id)
+    assert (over.started_at, over.reason) == (None, EndReason.CANCELLED)
+
+
 def test_leaving_the_queue_and_declining_have_names_of_their_own(house, authority):
     first = authority.request(A, ask(2))
     b = authority.request(B, ask(2, interactive=True))
