@@ -374,7 +374,7 @@ class TestAwayDatabase:
         path.write_bytes(b"This is not a database, it is a letter. " * 100)
         return path
 
-    async def test_leases_are_away_with_the_mend_and_gpus_are_shown(self, leases, database):
+    async def test_leases_are_away_with_the_mend_until_it_is_mended(self, leases, database):
         for path in ("quota", "leases", "audit"):
             status, answer = await leases.refused(path)
             assert status == 503, path
@@ -385,6 +385,9 @@ class TestAwayDatabase:
         assert health["store"]["status"] == "error"
         assert health["store"]["hint"]
         assert (await leases.get("gpus"))["devices"]
+        database.unlink()
+        assert (await leases.post("leases", HOUR))["status"] == "active"
+        assert (await leases.get("health"))["store"]["status"] == "ok"
 
 
 async def until(ask, condition):
