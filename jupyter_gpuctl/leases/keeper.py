@@ -14,8 +14,10 @@ from .answers import Actor, Picture
 from .books import Books, Conditions, accounts, outside
 from .changes import Change, between
 from .model import End, Lease, Outlook, Snapshot
+from .policy import Policy
 from .ports import (
     DeviceDirectory,
+    DeviceView,
     Kept,
     LeaseReader,
     LeaseStore,
@@ -145,8 +147,9 @@ class Keeper:
         Raises:
             GpuCtlError: what the turn sets as its refusal, after the commit.
         """
+        around = self._around()
         with self.noticing(), self._store().transaction() as transaction:
-            conditions = self._conditions(transaction.kept())
+            conditions = self._conditions(transaction.kept(), around)
             turn = Turn(transaction, conditions, asking, self.newest)
             yield turn
             state = turn.state()
@@ -162,17 +165,18 @@ class Keeper:
         Raises:
             Unavailable: the store is away.
         """
+        around = self._around()
         with self.noticing():
             store, state = self.store_if_any(), self.newest
             if store is None:
-                return self._look(NothingYet())[0]
+                return self._look(NothingYet(), around)[0]
             if state is not None and store.version() == state.revision:
-                fresh = self._conditions(state.kept)
+                fresh = self._conditions(state.kept, around)
                 if not _stale(state, fresh):
                     picture = replace(state.picture, now=fresh.now)
                     return replace(state, conditions=fresh, picture=picture)
             with store.reading() as reader:
-                state, due = self._look(reader)
+                state, due = self._look(reader, around)
                 known = state.live if self.newest is None else self.newest.live
                 ended = () if due else _ended(reader, known, state.live)
         if not due:
@@ -201,14 +205,17 @@ class Keeper:
                     self._opened = self._source.open()
         return self._opened
 
-    def _conditions(self, kept: Kept) -> Conditions:
-        told = tell(kept.anchor, kept.seen, self._clock.read())
-        return Conditions(self._devices.view(), self._policies.policy(), told)
+    def _around(self) -> tuple[DeviceView, Policy]:
+        # Before a transaction: without a monitor this may take a while, and others wait.
+        return self._devices.view(), self._policies.policy()
 
-    def _look(self, reader: LeaseReader) -> tuple[State, bool]:
+    def _conditions(self, kept: Kept, around: tuple[DeviceView, Policy]) -> Conditions:
+        return Conditions(*around, tell(kept.anchor, kept.seen, self._clock.read()))
+
+    def _look(self, reader: LeaseReader, around: tuple[DeviceView, Policy]) -> tuple[State, bool]:
         """The state as ``reader`` has it, and whether something is due."""
         kept = reader.kept()
-        conditions = self._conditions(kept)
+        conditions = self._conditions(kept, around)
         live = {lease.id: lease for lease in reader.live()}
         snapshot = _snapshot(reader, conditions, live)
         outlook = scheduler.decide(snapshot, conditions.now)

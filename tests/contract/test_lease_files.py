@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def upgrade():
 """
 UPGRADE = """
 import sys
+import tempfile
 from pathlib import Path
 from jupyter_gpuctl.store.location import DatabaseFile
 from jupyter_gpuctl.store.lock import FileLock
@@ -47,6 +49,7 @@ print("done", flush=True)
 """
 MAKE = """
 import sys
+import tempfile
 from pathlib import Path
 from jupyter_gpuctl.store.leases import SqliteLeaseStore
 print("ready", flush=True)
@@ -260,6 +263,39 @@ def test_what_this_user_may_not_write_is_told(path, what):
         os.seteuid(0)
 
 
+@root
+def test_users_of_one_group_share_a_database():
+    group, first, second = 60000, 60001, 60002
+    with tempfile.TemporaryDirectory() as place:  # which others than root may enter, too
+        os.chmod(place, 0o755)
+        folder = Path(place, "gpuctl")
+        folder.mkdir()
+        os.chown(folder, 0, group)
+        folder.chmod(0o2770)
+        for user in (first, second, first):
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    os.setgroups([])
+                    os.setgid(user)
+                    os.setgroups([group])
+                    os.setuid(user)
+                    os.umask(0o077)
+                    store = open_store(folder / "gpuctl.sqlite")
+                    put(store, queued(f"{len(live(store))}"))
+                    status = 0
+                except GpuCtlError as error:
+                    print(error)
+                finally:
+                    # Without closing: the side files stay, as of a server that goes on.
+                    os._exit(status)
+            assert os.waitpid(pid, 0)[1] == 0
+        store = open_store(folder / "gpuctl.sqlite")
+        assert set(live(store)) == {"0", "1", "2"}
+        store.close()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     disk = tmp_path / "disk"
@@ -323,7 +359,7 @@ def test_a_writer_that_is_stopped_makes_others_say_so_and_a_killed_one_is_forgot
     # Who looks doesn't wait.
     assert live(store) == {}
     holder.send_signal(signal.SIGKILL)
-    holder.wait()
+    holder.communicate()
     patient = open_store(path)
     put(patient, queued("b"))
     assert set(live(patient)) == {"b"}

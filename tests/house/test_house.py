@@ -46,6 +46,16 @@ DOORS = {
     "jupyter_client": {"validation/engine.py"},
     "nbformat": {"validation/notebooks.py"},
     "pathspec": {"validation/paths.py"},
+    "sqlalchemy": {
+        *(f"store/{name}.py" for name in ("check", "engine", "leases", "migrate", "reader")),
+        *(f"store/{name}.py" for name in ("schema", "troubles")),
+        "store/migrations/versions/v0001_leases.py",
+    },
+    "alembic": {
+        "store/migrate.py",
+        "store/migrations/env.py",
+        "store/migrations/versions/v0001_leases.py",
+    },
     "yaml": {"leases/quota_file.py"},
 }
 
