@@ -60,6 +60,7 @@ describe('a countdown', () => {
 describe('words for amounts and times', () => {
   it('name another day by its weekday, and a far one by its date', () => {
     assert.equal(clock(iso(8400), NOON, words), '14:20');
+    assert.equal(clock(iso(8399.5), NOON, words), '14:20');
     assert.equal(clock(iso(86400), NOON, words), 'Thu 12:00');
     assert.equal(clock(iso(-86400), NOON, words), 'Tue 12:00');
     assert.equal(clock(iso(10 * 86400), NOON, words), '2027-01-23 12:00');
@@ -70,7 +71,9 @@ describe('words for amounts and times', () => {
     assert.equal(gpus(2, words), '2 GPUs');
     assert.equal(gpus(0.25, words), '0.25 GPU');
     assert.equal(plain(gpuHours(2)), '2.0 GPU-h');
-    assert.equal(plain(gpuHours(0.04)), '0.04 GPU-h');
+    assert.equal(plain(gpuHours(0.25)), '0.25 GPU-h');
+    assert.equal(plain(gpuHours(0.4)), '0.4 GPU-h');
+    assert.equal(plain(gpuHours(0)), '0.0 GPU-h');
     assert.equal(plain(span(5400)), '1 h 30 min');
     assert.equal(plain(span(45)), '45 s');
   });

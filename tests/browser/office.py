@@ -95,21 +95,19 @@ class Desk:
         self.page.keyboard.press("Enter")
         expect(self.dialog).to_be_hidden()
 
-    def close_toasts(self) -> None:
-        """So that a picture of the panel shows the panel."""
-        self.page.evaluate(
-            """() => document.querySelectorAll('.Toastify__toast').forEach(
-                   toast => { toast.style.visibility = 'hidden'; })"""
-        )
+    def shoot_panel(self, name: str) -> None:
+        """A picture of the panel, without what lies over it."""
+        hide = self.page.add_style_tag(content=".Toastify { display: none; }")
+        self.panel.shoot(f"leases-{name}")
+        hide.evaluate("style => style.remove()")
+        assert self.panel.overflowing() == []
 
     def shoot(self, name: str, *, whole: bool = False) -> None:
         """Pictures of the panel in light and dark, or of the whole page in light."""
         if whole:
             self.panel.shoot(f"leases-{name}", whole=True)
             return
-        self.close_toasts()
         for theme, full in THEMES.items():
             self.panel.use_theme(full)
-            assert self.panel.overflowing() == []
-            self.panel.shoot(f"leases-{name}-{theme}")
+            self.shoot_panel(f"{name}-{theme}")
         self.panel.use_theme(THEMES["light"])

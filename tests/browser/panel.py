@@ -156,7 +156,8 @@ class PanelPage:
         return self.shoot_to(SCREENSHOTS / f"{name}.png", whole=whole)
 
     def shoot_to(self, path: Path, *, whole: bool = False) -> Path:
-        (self.page if whole else self.root).screenshot(path=path)
+        # What slides in has arrived.
+        (self.page if whole else self.root).screenshot(path=path, animations="disabled")
         return path
 
     def overflowing(self) -> list[str]:

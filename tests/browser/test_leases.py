@@ -257,8 +257,8 @@ def test_while_the_server_is_away_nothing_can_be_done_and_it_says_why(seat: Seat
     expect(release).to_have_attribute("aria-disabled", "true")
     expect(release).to_have_attribute("title", re.compile("does not answer"))
     expect(desk.headline).to_have_text(re.compile("You hold 1 GPU"))
-    desk.close_toasts()
-    desk.shoot("server-away")
+    # Without a server no other theme can be chosen.
+    desk.shoot_panel("server-away")
     server.start()
     expect(release).to_have_attribute("aria-disabled", "false")
     expect(desk.headline).to_have_text(re.compile("You hold 1 GPU"))
@@ -269,32 +269,29 @@ def test_while_the_server_is_away_nothing_can_be_done_and_it_says_why(seat: Seat
 def test_a_store_that_is_away_leaves_the_gpus_as_they_are(
     start: Start, look: Look, tmp_path: Path
 ) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
-    server = start(
-        "--GpuCtl.simulate_gpus=2", f"--GpuCtl.database_url=sqlite:///{blocked}/gpuctl.sqlite"
-    )
+    broken = tmp_path / "gpuctl.sqlite"
+    broken.write_text("This is not a database. " * 200)
+    server = start("--GpuCtl.simulate_gpus=2", f"--GpuCtl.database_url=sqlite:///{broken}")
     panel = look(server).visit().open()
+    expect(panel.notices.filter(has_text="No leases")).to_be_visible()
     expect(panel.devices).to_have_count(2)
-    panel.wait_for_seq(2)
+    panel.wait_for_seq(panel.seq() + 3)
+    panel.widen(280)
     desk = Desk(panel)
-    desk.button("Request a GPU").or_(panel.notices.filter(has_text="No leases")).first.wait_for()
-    panel.shoot("leases-store-away")
-    assert panel.overflowing() == []
+    expect(desk.section("My leases")).to_have_count(0)
+    expect(desk.button("Request a GPU")).to_have_count(0)
+    desk.shoot_panel("store-away")
 
 
 def test_high_contrast_and_forced_colours_keep_every_word(seat: Seat, look: Look) -> None:
     desk = seat("user-a", quotas=WEEK)
     desk.request(gpus="1", duration="5m")
-    desk.close_toasts()
     desk.panel.use_theme("JupyterLab Dark High Contrast")
-    desk.panel.shoot("leases-high-contrast")
-    assert desk.panel.overflowing() == []
+    desk.panel.wait_for_seq(desk.panel.seq() + 2)
+    desk.shoot_panel("high-contrast")
     forced = sit(look(desk.panel.server, forced_colors="active", height=1000))
     expect(forced.headline).to_have_text(re.compile("You hold 1 GPU"))
-    forced.close_toasts()
-    forced.panel.shoot("leases-forced-colours")
-    assert forced.panel.overflowing() == []
+    forced.shoot_panel("forced-colours")
 
 
 def test_notebook_7_has_leases_too(look: Look, tmp_path: Path) -> None:

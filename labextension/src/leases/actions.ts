@@ -18,6 +18,7 @@ import {
 } from './dialogs';
 import { RequestForm, type IFields } from './form';
 import { suggestion } from './gauges';
+import { localTimes } from './local-times';
 import { devices, granted, until, who, type Label } from './sentences';
 import type { Leases } from './service';
 
@@ -100,7 +101,7 @@ export class LeaseActions implements ILeaseActions {
           '%1: yours %2. %3',
           devices(answer.devices, label, words),
           until(answer, now, words),
-          answer.verdict.message
+          localTimes(answer.verdict.message, now, words)
         )
       );
     });
@@ -173,12 +174,17 @@ export class LeaseActions implements ILeaseActions {
         throw reason;
       }
       const hint = reason instanceof ApiError ? reason.hint : '';
-      const text = `${reason.message} ${hint}`.trim();
+      const { service, words } = this._options;
+      const text = localTimes(
+        `${reason.message} ${hint}`.trim(),
+        service.model.now(),
+        words
+      );
       if (text.length <= LONGEST_TOAST) {
         Notification.error(text, { autoClose: false });
       } else {
         await showDialog({
-          title: this._options.words.__('Not done'),
+          title: words.__('Not done'),
           body: text,
           buttons: [Dialog.okButton()]
         });

@@ -1,7 +1,8 @@
 /** Pure rules: what the panel says of leases in words. */
 
 import type { Words } from '../format';
-import type { LeaseAnswer, PreviewAnswer } from '../wire';
+import type { LeaseAnswer, PreviewAnswer, Verdict } from '../wire';
+import { localTimes } from './local-times';
 import type { ILeaseState } from './model';
 import { endOf, remaining } from './rows';
 import { clock, gpuHours, gpus, left, ordinal, span } from './times';
@@ -98,9 +99,10 @@ export function who(lease: LeaseAnswer, words: Words): string {
 
 /** The rest of the facts about one's own lease, for its second line. */
 export function facts(lease: LeaseAnswer, words: Words): string {
-  const parts = [
-    words.__('%1 of %2', gpuHours(lease.gpu_hours), asked(lease, words))
-  ];
+  const parts =
+    lease.status === 'active'
+      ? [words.__('%1 so far', gpuHours(lease.gpu_hours)), asked(lease, words)]
+      : [asked(lease, words)];
   if (lease.group !== null) {
     parts.push(lease.group);
   }
@@ -159,6 +161,11 @@ export function ending(lease: LeaseAnswer, words: Words): string {
   }
 }
 
+/** What the server says of a verdict, in a line. */
+export function why(verdict: Verdict): string {
+  return [verdict.message, verdict.hint].filter(Boolean).join(' ');
+}
+
 /** What would become of a request. */
 export interface IForecast {
   /** `now`: it starts; `later`: it waits; `no`: it is refused. */
@@ -175,6 +182,7 @@ export function forecast(
 ): IForecast {
   const { verdict, position, expires_at } = preview;
   const cost = gpuHours(preview.gpu_hours);
+  const local = (text: string) => localTimes(text, now, words);
   switch (verdict.outcome) {
     case 'admitted':
       return {
@@ -185,7 +193,7 @@ export function forecast(
           expires_at === null ? '?' : clock(expires_at, now, words),
           cost
         ),
-        hint: verdict.hint
+        hint: local(verdict.hint)
       };
     case 'queued': {
       const place =
@@ -202,11 +210,15 @@ export function forecast(
       return {
         tone: 'later',
         text: words.__('%1; %2', place, when),
-        hint: [verdict.message, verdict.hint].filter(Boolean).join(' ')
+        hint: local(why(verdict))
       };
     }
     case 'refused':
-      return { tone: 'no', text: verdict.message, hint: verdict.hint };
+      return {
+        tone: 'no',
+        text: local(verdict.message),
+        hint: local(verdict.hint)
+      };
   }
 }
 

@@ -60,9 +60,9 @@ function coarse(seconds: number): string {
     : shown.map(([count, unit]) => `${count}${SPACE}${unit}`).join(' ');
 }
 
-/** `14:20`; on another day `Tue 14:20`; further away `2027-01-11 14:20`. */
+/** Rounded up to a minute, as the server does. `14:20`; on another day `Tue 14:20`; further away `2027-01-11 14:20`. */
 export function clock(iso: string, now: number, words: Words): string {
-  const then = new Date(at(iso));
+  const then = new Date(Math.ceil(at(iso) / 6e4) * 6e4);
   const time = `${two(then.getHours())}:${two(then.getMinutes())}`;
   const days = Math.round((midnight(then) - midnight(new Date(now))) / 864e5);
   if (days === 0) {
@@ -127,10 +127,11 @@ export function gpus(amount: number, words: Words): string {
     : words._n('%1 GPU', '%1 GPUs', amount);
 }
 
-/** `2.0 GPU-h`, `0.05 GPU-h`: one decimal, more only where it would be 0. */
+/** `2.0 GPU-h`, `0.25 GPU-h`: one decimal, two where it is little. */
 export function gpuHours(hours: number): string {
-  const digits = hours > 0 && hours < 0.1 ? 2 : 1;
-  return `${hours.toFixed(digits)}${SPACE}GPU-h`;
+  const text =
+    hours < 1 ? hours.toFixed(2).replace(/0$/, '') : hours.toFixed(1);
+  return `${text}${SPACE}GPU-h`;
 }
 
 /** A number without needless decimals. */

@@ -2,6 +2,7 @@
 
 import * as React from 'react';
 
+import { localTimes } from '../local-times';
 import { isEnding } from '../rows';
 import { early, holding, offer, standing } from '../sentences';
 import { clock } from '../times';
@@ -122,7 +123,9 @@ function Queued({ context }: { context: ILeaseContext }): React.JSX.Element {
         {first && words.__('You are %1', standing(first, now, words))}
       </p>
       {first?.verdict.message && (
-        <p className="gpuctl-Mine-why">{first.verdict.message}</p>
+        <p className="gpuctl-Mine-why">
+          {localTimes(first.verdict.message, now, words)}
+        </p>
       )}
       {first && queued.length === 1 && (
         <div className="gpuctl-Buttons">

@@ -45,15 +45,20 @@ function Line(props: {
   const { words, now, label, actions, state } = context;
   const name = who(lease, words);
   const where = devices(lease.devices, label, words);
-  const share =
-    lease.gpus < 1 ? words.__('%1 of %2', lease.gpus, where) : where;
+  // Several are counted, and named to who points there: there is little room.
+  const what =
+    lease.gpus < 1
+      ? words.__('%1 of %2', lease.gpus, where)
+      : lease.devices.length > 1
+        ? gpus(lease.gpus, words)
+        : where;
   return (
     <li className="gpuctl-Held" data-mine={lease.mine}>
       <span className="gpuctl-Held-who" title={name}>
         {name}
       </span>
-      <span className="gpuctl-Held-what" title={share}>
-        {share}
+      <span className="gpuctl-Held-what" title={where}>
+        {what}
       </span>
       <span className="gpuctl-Held-until">{until(lease, now, words)}</span>
       {state.quota?.admin === true && !lease.mine && lease.id !== '' && (

@@ -2,6 +2,7 @@
 
 import * as React from 'react';
 
+import { localTimes } from '../local-times';
 import { forecast } from '../sentences';
 import type { IRequestFormProps } from './request-form';
 
@@ -9,6 +10,7 @@ import type { IRequestFormProps } from './request-form';
 export function Outcome(props: IRequestFormProps): React.JSX.Element {
   const { form, words, label, now } = props;
   const { preview, problem, isChecking, isSending } = form.state;
+  const local = (said: string) => localTimes(said, now(), words);
   const shown = preview && forecast(preview, label, now(), words);
   const tone = shown?.tone ?? (problem ? 'no' : 'wait');
   const marks = { now: '✓', later: '◷', no: '✕', wait: '…' };
@@ -16,10 +18,11 @@ export function Outcome(props: IRequestFormProps): React.JSX.Element {
     shown?.text ??
     (problem
       ? problem.field === null
-        ? problem.message
+        ? local(problem.message)
         : words.__('Not like this: see the field above.')
       : words.__('Looking whether it can start…'));
-  const hint = shown?.hint ?? (problem?.field === null ? problem.hint : '');
+  const hint =
+    shown?.hint ?? (problem?.field === null ? local(problem.hint) : '');
   return (
     <div
       className="gpuctl-Form-outcome"

@@ -4,8 +4,9 @@ import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { LeaseAnswer } from '../../wire';
+import { localTimes } from '../local-times';
 import { keyOf } from '../rows';
-import { estimate, who } from '../sentences';
+import { estimate, who, why } from '../sentences';
 import { gpus } from '../times';
 import type { ILeaseContext } from './context';
 
@@ -38,12 +39,11 @@ function Line(props: {
   const { words, now, actions } = context;
   const when = estimate(lease, now, words);
   const name = who(lease, words);
-  const { message, hint } = lease.verdict;
   return (
     <li
       className="gpuctl-Queue-item"
       data-mine={lease.mine}
-      title={[message, hint].filter(Boolean).join('\n')}
+      title={localTimes(why(lease.verdict), now, words)}
     >
       <span className="gpuctl-Queue-place">
         {lease.position === null ? '' : words.__('%1.', lease.position)}
