@@ -73,8 +73,11 @@ class Tally:
             self.carried += milli * max(0.0, end - max(begin, self.reset))
 
 
-def tally(quota: HoursQuota, account: Account | None, held: Iterable[Lease], now: float) -> Tally:
-    """How it stands with ``quota``. ``held``: the live leases charged to it that hold devices.
+def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], now: float) -> Tally:
+    """How it stands with ``quota``.
+
+    ``leases``: the live ones charged to it that hold devices, and those that have ended without
+    being in ``account`` yet.
 
     The rule: what is used in the window so far, and what the rest of every live lease will use,
     and what a new lease costs, stay within the limit. Of a calendar window only what falls before
@@ -89,8 +92,12 @@ def tally(quota: HoursQuota, account: Account | None, held: Iterable[Lease], now
         quota.window.kind is WindowKind.ROLLING,
         0.0 if account is None else account.spent,
     )
-    for lease in held:
+    for lease in leases:
         milli = lease.request.milli
+        if lease.ended_at is not None:
+            if lease.started_at is not None:
+                found.used += milli * max(0.0, lease.ended_at - max(lease.started_at, start))
+            continue
         if lease.status is LeaseStatus.OFFERED or lease.started_at is None:
             begin, end = now, now + lease.request.duration
         else:

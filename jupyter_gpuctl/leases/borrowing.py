@@ -84,14 +84,20 @@ class Claims:
         self._by = by
         self._victims: dict[int, Victim] = {}
         self._cells: dict[int, list[Victim]] = defaultdict(list)
-        self._heaps: dict[tuple[int, int, int], list[tuple[int, int, int]]] = {}
-        catalogue, borrowed = board.catalogue, beyond_nominal(ledger)
+        self._heaps: dict[tuple[int, int, int], list[tuple[float, int, int]]] = {}
+        self._hopeless: set[tuple[int, int, int]] = set()
+        borrowed = beyond_nominal(ledger)
         for holder, lease in enumerate(held):
+            cell = self._cell(lease)
+            if cell is None:
+                continue
+            if ends[holder] <= by:
+                self._cells.setdefault(cell, [])  # something comes free there by itself
+                continue
             if (
                 lease.id not in borrowed
                 or lease.status is not LeaseStatus.ACTIVE
                 or lease.ending is not None
-                or ends[holder] <= by
             ):
                 continue
             bound = ledger.terms(lease.owner, lease.request.group)
@@ -104,13 +110,13 @@ class Claims:
                 lease.id,
                 lease.devices,
             )
-            numbers = [catalogue.number[uuid] for uuid in lease.devices if uuid in catalogue.number]
-            if numbers:
-                self._victims[holder] = victim
-                self._cells[catalogue.cell_of[numbers[0]]].append(victim)
+            self._victims[holder] = victim
+            self._cells[cell].append(victim)
 
-    def __bool__(self) -> bool:
-        return bool(self._victims)
+    def _cell(self, lease: Lease) -> int | None:
+        catalogue = self._board.catalogue
+        numbers = (catalogue.number.get(uuid) for uuid in lease.devices)
+        return next((catalogue.cell_of[n] for n in numbers if n is not None), None)
 
     def serve(
         self, want: Want, pool: Holding, barred: Container[int], key: int, planned: set[int]
@@ -120,9 +126,11 @@ class Claims:
         ``key`` stands for what is ``barred``; ``planned`` is spoken for. The victims of the answer
         are taken: they are no other claim's.
         """
+        if (want.number, id(pool), key) in self._hopeless:
+            return None
         heap = self._heap(want, pool, key)
         firsts = want.firsts
-        looked_at: list[tuple[int, int, int]] = []
+        looked_at: list[tuple[float, int, int]] = []
         best: tuple[tuple[object, ...], Claim] | None = None
         while heap and len(looked_at) < _LOOKED_AT:
             priority, was_short, cell = heappop(heap)
@@ -145,19 +153,20 @@ class Claims:
         for entry in looked_at:
             heappush(heap, entry)
         if best is None:
+            self._hopeless.add((want.number, id(pool), key))
             return None
         for victim in best[1].victims:
             self._ends[victim.holder] = self._by
             del self._victims[victim.holder]
         return best[1]
 
-    def _heap(self, want: Want, pool: Holding, key: int) -> list[tuple[int, int, int]]:
+    def _heap(self, want: Want, pool: Holding, key: int) -> list[tuple[float, int, int]]:
         """Cells by what can be foreseen cheaply: priority of victims, devices that are missing."""
         heap = self._heaps.get((want.number, id(pool), key))
         if heap is None:
             kinds = want.firsts
             heap = [
-                (min(victim.priority for victim in victims), 0, cell)
+                (min((victim.priority for victim in victims), default=-inf), 0, cell)
                 for cell, victims in self._cells.items()
                 if self._board.catalogue.kind_of[cell] in kinds
             ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from math import inf
 from operator import attrgetter
 
@@ -49,6 +50,8 @@ class Cycle:
         self.decisions: list[Decision] = []
         self.queued: list[Lease] = []
         self.held: list[Lease] = []
+        self.over: list[Lease] = []
+        """Those that were ended."""
         self.nominal: list[Entry] = []
         self.borrowing: list[Entry] = []
         self.passed: list[Entry] = []
@@ -78,10 +81,10 @@ class Cycle:
             elif not lease.holds:
                 continue
             elif lease.expires_at is not None and lease.expires_at <= now:
-                if lease.ending is None:
-                    expired.append(End(lease.id, EndReason.EXPIRED, lease.expires_at))
-                else:
-                    told.append(End(lease.id, lease.ending, lease.expires_at))
+                kind = expired if lease.ending is None else told
+                reason = lease.ending or EndReason.EXPIRED
+                kind.append(End(lease.id, reason, lease.expires_at))
+                self.over.append(replace(lease, ended_at=lease.expires_at))
             elif (
                 status is LeaseStatus.OFFERED
                 and lease.offer_expires_at is not None
@@ -108,7 +111,7 @@ class Cycle:
             hold = Hold(self.ends[holder], min(WHOLE, request.milli), memory, holder)
             self.board.seat(lease.devices, hold)
         self.board.open()
-        self.ledger = Ledger(self.snapshot, self.held, now)
+        self.ledger = Ledger(self.snapshot, self.held, self.over, now)
         self.bookings = Bookings(self.snapshot, self.board, self.held, now)
         self.planner = Planner(self.board, now)
         found = entries(self.queued, self.catalogue, self.ledger, policy.offer_window, now)
@@ -118,6 +121,8 @@ class Cycle:
                 entry.met = self.bookings.met(entry.others, now + entry.occupancy)
         self.nominal, self.borrowing, self.passed = in_order(found, self.ledger)
         self._claims: Claims | None = None
+        self._lends = bool(self.borrowing) or any(True for _ in self.ledger.beyond_nominal())
+        """Whether anybody borrows, or would."""
 
     # --- 5 -------------------------------------------------------------------------------------
 
@@ -240,7 +245,7 @@ class Cycle:
 
     def preempt(self) -> None:
         """Tell borrowers to give way to those within nominal quota who still wait."""
-        for entry in self.nominal:
+        for entry in self.nominal if self._lends else ():
             claims = entry.bound.pool_quota is not None and entry.plan is None
             if claims and entry.started is None and self._may(entry):
                 plan = self._claim(entry)
@@ -252,7 +257,7 @@ class Cycle:
 
     def _claim(self, entry: Entry) -> Plan | None:
         """A plan on devices that borrowers give back, if ``entry`` has a right to that."""
-        if not entry.nominal or entry.bound.pool_quota is None or not self._borrowed():
+        if not self._lends or not entry.nominal or entry.bound.pool_quota is None:
             return None
         by = self.now + self.policy.reclaim_grace
         met = self.bookings.met(entry.others, by + entry.occupancy)

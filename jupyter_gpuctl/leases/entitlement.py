@@ -34,7 +34,7 @@ class Scope(NamedTuple):
 class Holding:
     """What one user or group holds and spends."""
 
-    __slots__ = ("held", "kept", "leases", "pooled", "scope", "share", "started", "tallies")
+    __slots__ = ("held", "kept", "leases", "over", "pooled", "scope", "share", "started", "tallies")
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -43,6 +43,9 @@ class Holding:
         self.pooled = 0
         """Those that count against its own nominal quota: a user's that no group is charged for."""
         self.leases: list[Lease] = []
+        """That hold devices."""
+        self.over: list[Lease] = []
+        """That have ended in this cycle, and are in no account yet."""
         self.started: list[tuple[int, float, float]] = []
         """In this cycle: amount, duration, and for how long it occupies devices."""
         self.tallies: dict[int, Tally] = {}
@@ -119,8 +122,13 @@ def _priority(policy: Policy, owner: str, group: str | None) -> int:
 class Ledger:
     """What is held and spent, and by whom; goes along as a cycle starts leases."""
 
-    def __init__(self, snapshot: Snapshot, held: Iterable[Lease], now: float) -> None:
-        """``held``: the leases that hold devices, in an order that depends on nothing."""
+    def __init__(
+        self, snapshot: Snapshot, held: Iterable[Lease], over: Iterable[Lease], now: float
+    ) -> None:
+        """``held``: the leases that hold devices; ``over``: those that have ended in this cycle.
+
+        Both in an order that depends on nothing.
+        """
         self.now = now
         self._snapshot = snapshot
         self._users: dict[str, Holding] = {}
@@ -138,6 +146,10 @@ class Ledger:
                 pool.held += milli
                 pool.leases.append(lease)
             pool.pooled += milli
+        for lease in over:
+            self._user(lease.owner).over.append(lease)
+            if lease.request.group is not None:
+                self._group(lease.request.group).over.append(lease)
 
     def _user(self, name: str) -> Holding:
         found = self._users.get(name)
@@ -169,7 +181,8 @@ class Ledger:
         # A policy's quotas live as long as it does, and hashing them by value takes long.
         found = holding.tallies.get(id(quota))
         if found is None:
-            found = tally(quota, self._account(holding), holding.leases, self.now)
+            leases = holding.leases + holding.over
+            found = tally(quota, self._account(holding), leases, self.now)
             for milli, duration, _ in holding.started:
                 found.commit(milli, self.now, self.now + duration)
             holding.tallies[id(quota)] = found
@@ -195,7 +208,8 @@ class Ledger:
     def share(self, holding: Holding, weight: float | None) -> float:
         """Use that fades, of ended and live leases, by weight: less goes first."""
         if holding.share is None:
-            holding.share = decayed_use(self._account(holding), holding.leases, self.now)
+            leases = holding.leases + holding.over
+            holding.share = decayed_use(self._account(holding), leases, self.now)
         return holding.share / (weight or 1.0)
 
     def obstacle(self, bound: Terms, milli: int, duration: float) -> Limit | None:

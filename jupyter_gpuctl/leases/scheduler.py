@@ -122,4 +122,4 @@ def _starts_now(decision: Start) -> str:
 def borrowed(snapshot: Snapshot, now: float) -> frozenset[str]:
     """The ids of leases that hold devices beyond the nominal quota of their pool."""
     held = sorted((lease for lease in snapshot.leases if lease.holds), key=lambda lease: lease.id)
-    return beyond_nominal(Ledger(snapshot, held, now))
+    return beyond_nominal(Ledger(snapshot, held, (), now))
