@@ -80,12 +80,12 @@ class GpuCtlApp(ExtensionApp):
         from .composition import authority, database_exists
         from .host.identity import server_user
         from .leases.desk import LeaseDesk
-        from .leases.devices import SampledDevices
         from .leases.runner import LeaseRunner
 
-        devices = SampledDevices(lambda: monitor.newest)
-
         def open_authority() -> Authority:
+            from .leases.devices import SampledDevices
+
+            devices = SampledDevices(lambda: monitor.newest)
             return authority(settings, devices, log=self.log, announce=runner.announce)
 
         desk = LeaseDesk(open_authority)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,13 @@ class Route:
     path: str
     """Its parameters in braces: ``leases/{id}``."""
     handler: type[GpuCtlHandler]
-    operations: tuple[Operation, ...]
+    described: tuple[Operation, ...] | Callable[[], tuple[Operation, ...]]
+    """What its verbs are; a function where the types that say so are dear to load."""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What its verbs are. Loads their types: for the document, not for serving."""
+        return self.described() if callable(self.described) else self.described
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -32,9 +32,16 @@ class LeaseDesk:
         self._opening = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
+        self._loaded = False
         self._problem: GpuCtlError | None = None
         self.asked = asyncio.Event()
         """Set once anybody has asked for anything."""
+
+    async def load(self) -> None:
+        """Import what decides, once, on a worker thread: it takes a tenth of a second."""
+        if not self._loaded:
+            await self._in_pool(_import_authority)
+            self._loaded = True
 
     async def ask(self, call: Callable[[Authority], _T]) -> _T:
         """``call(authority)``, on a worker thread.
@@ -42,6 +49,10 @@ class LeaseDesk:
         Raises:
             GpuCtlError: what the call raises, or ``Unavailable`` where the store can't be opened.
         """
+        self.asked.set()
+        return await self._in_pool(lambda: self._run(call))
+
+    async def _in_pool(self, call: Callable[[], _T]) -> _T:
         if self._closed:
             raise Unavailable(
                 "leases.closed",
@@ -50,8 +61,7 @@ class LeaseDesk:
             )
         if self._pool is None:
             self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="gpuctl-leases")
-        self.asked.set()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, call)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     async def close(self) -> None:
         """End: calls that run are waited for, those that wait are dropped."""
@@ -86,3 +96,7 @@ class LeaseDesk:
                         self._problem = error
                         raise
         return call(self._authority)
+
+
+def _import_authority() -> None:
+    from . import service  # noqa: F401

@@ -1,4 +1,8 @@
-"""``quota``, ``leases`` and ``audit``: HTTP in, one call of the authority, its answer out."""
+"""``quota``, ``leases`` and ``audit``: HTTP in, one call of the authority, its answer out.
+
+What reads and describes the requests is loaded with the first of them: a server on which nobody
+leases starts without the values of this wing.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..api.base import GpuCtlHandler
 from ..api.bodies import read_object
-from ..api.routes import Header, Operation, Query, Route
+from ..api.routes import Operation, Route
 from .callers import caller
-from .requests import KEY_HEADER, MAX_KEY, parse_key, parse_patch, parse_reason, parse_request
-from .requests import parse_limit as limit
-from .requests import parse_status as status
-from .wire import (
-    AuditsAnswer,
-    LeaseAnswer,
-    LeasePatchBody,
-    LeaseRequestBody,
-    LeasesAnswer,
-    PreviewAnswer,
-    QuotaAnswer,
-)
 
 if TYPE_CHECKING:
     from .desk import LeaseDesk
@@ -42,6 +34,7 @@ class LeaseHandler(GpuCtlHandler):
             GpuCtlError: what the authority raises.
             Unavailable: the store can't be opened, or the server is going down.
         """
+        await self._desk.load()
         actor = await caller(self)
         return await self._desk.ask(lambda authority: call(authority, actor))
 
@@ -57,8 +50,10 @@ class LeasesHandler(LeaseHandler):
     """All leases; and the door for new ones."""
 
     async def get(self) -> None:
-        ended = status(self.get_query_argument("status", None))
-        count = limit(self.integer("limit"))
+        from .requests import parse_limit, parse_status
+
+        ended = parse_status(self.get_query_argument("status", None))
+        count = parse_limit(self.integer("limit"))
         cursor = self.get_query_argument("cursor", None)
         self.answer(
             await self.ask(
@@ -69,6 +64,8 @@ class LeasesHandler(LeaseHandler):
         )
 
     async def post(self) -> None:
+        from .requests import KEY_HEADER, parse_key, parse_request
+
         request, dry_run = parse_request(read_object(self.request))
         key = parse_key(self.request.headers.get(KEY_HEADER))
         if dry_run:
@@ -86,6 +83,8 @@ class OneLeaseHandler(LeaseHandler):
         self.answer(await self.ask(lambda authority, actor: authority.lease(actor, id)))
 
     async def patch(self, id: str) -> None:  # noqa: A002
+        from .requests import KEY_HEADER, parse_key, parse_patch
+
         seconds = parse_patch(read_object(self.request))
         if seconds is None:
             self.answer(await self.ask(lambda authority, actor: authority.accept(actor, id)))
@@ -96,6 +95,8 @@ class OneLeaseHandler(LeaseHandler):
             )
 
     async def delete(self, id: str) -> None:  # noqa: A002
+        from .requests import parse_reason
+
         reason = parse_reason(self.get_query_argument("reason", ""))
         self.answer(await self.ask(lambda authority, actor: authority.release(actor, id, reason)))
 
@@ -104,83 +105,26 @@ class AuditHandler(LeaseHandler):
     """Who did what to whom."""
 
     async def get(self) -> None:
-        count = limit(self.integer("limit"))
+        from .requests import parse_limit
+
+        count = parse_limit(self.integer("limit"))
         cursor = self.get_query_argument("cursor", None)
         self.answer(await self.ask(lambda authority, actor: authority.audit(actor, count, cursor)))
 
 
-_KEY = Header(
-    KEY_HEADER, "Any text of one's own: the same request with the same key is made once", MAX_KEY
-)
-_LIMIT = Query("limit", int, "At most so many items, up to 1000; left out: 100")
-_CURSOR = Query("cursor", str, "Where to go on: `next` of an earlier answer")
+def _described(name: str) -> Callable[[], tuple[Operation, ...]]:
+    def load() -> tuple[Operation, ...]:
+        from . import operations
+
+        found: tuple[Operation, ...] = getattr(operations, name)
+        return found
+
+    return load
+
 
 ROUTES = (
-    Route(
-        "quota",
-        QuotaHandler,
-        (Operation("GET", "The caller's limits, what is used, what is left", QuotaAnswer),),
-    ),
-    Route(
-        "leases",
-        LeasesHandler,
-        (
-            Operation(
-                "GET",
-                "All live leases, the queue after the held ones; or the caller's ended ones",
-                LeasesAnswer,
-                query=(
-                    Query("status", str, "`live` where left out", ("live", "ended")),
-                    _LIMIT,
-                    _CURSOR,
-                ),
-                errors=(400, 403, 503),
-            ),
-            Operation(
-                "POST",
-                "Ask for GPUs; with `dry_run` only say what would become of it",
-                PreviewAnswer,
-                body=LeaseRequestBody,
-                headers=(_KEY,),
-                created=LeaseAnswer,
-                errors=(400, 403, 409, 422, 503),
-            ),
-        ),
-    ),
-    Route(
-        "leases/{id}",
-        OneLeaseHandler,
-        (
-            Operation("GET", "One lease", LeaseAnswer, errors=(403, 404, 503)),
-            Operation(
-                "PATCH",
-                "Extend it, or accept the offer",
-                LeaseAnswer,
-                body=LeasePatchBody,
-                headers=(_KEY,),
-                errors=(400, 403, 404, 409, 422, 503),
-            ),
-            Operation(
-                "DELETE",
-                "Give it back, leave the queue, decline the offer; or, as an administrator, "
-                "revoke it",
-                LeaseAnswer,
-                query=(Query("reason", str, "Told to its owner where somebody else ends it"),),
-                errors=(400, 403, 404, 409, 503),
-            ),
-        ),
-    ),
-    Route(
-        "audit",
-        AuditHandler,
-        (
-            Operation(
-                "GET",
-                "Who did what to whom, newest first: one's own rows, or all for an administrator",
-                AuditsAnswer,
-                query=(_LIMIT, _CURSOR),
-                errors=(400, 403, 503),
-            ),
-        ),
-    ),
+    Route("quota", QuotaHandler, _described("QUOTA")),
+    Route("leases", LeasesHandler, _described("LEASES")),
+    Route("leases/{id}", OneLeaseHandler, _described("ONE_LEASE")),
+    Route("audit", AuditHandler, _described("AUDIT")),
 )

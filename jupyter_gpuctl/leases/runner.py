@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..core.errors import GpuCtlError
-from . import expiry
-from .changes import Change
 from .desk import LeaseDesk
 from .events import EXPIRING, LeaseEvents
 
 if TYPE_CHECKING:
+    from .changes import Change
     from .service import Authority
     from .wire import LeaseAnswer
 
@@ -122,6 +121,9 @@ class LeaseRunner:
         return tuple(lease for lease in answer.items if lease.mine)
 
     def _warn(self, now: float) -> None:
+        from . import expiry
+        from .changes import Change
+
         notices = expiry.due(self._mine, now)
         for notice in notices:
             if notice.key not in self._said and self._loop is not None:
