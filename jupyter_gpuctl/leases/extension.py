@@ -134,12 +134,13 @@ def _by_length(cycle: Cycle, lease: Lease, bound: Terms) -> _Cap:
             "it is beyond the nominal quota, and somebody waits for these GPUs",
             hint="Save your work; ask again for what comes after.",
         )
-    began = lease.created_at if lease.started_at is None else lease.started_at
+    # A clock that was set back lets nothing last longer.
+    began = min(now, lease.created_at if lease.started_at is None else lease.started_at)
     return _Cap(
         began + bound.longest,
         Limit.MAX_LEASE,
         f"somebody waits for these GPUs, and a lease of yours may last {longest} in all",
-        max(0.0, now - began),
+        now - began,
         float(bound.longest),
         "Ask again for what comes after.",
     )

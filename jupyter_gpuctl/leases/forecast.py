@@ -78,6 +78,8 @@ class Forecast:
     def book(self, devices: Iterable[int], want: Want, start: float, end: float) -> None:
         """``want`` is going to hold ``devices`` from ``start`` to ``end``."""
         for device in devices:
+            if self._shut[device]:
+                continue  # only whose processes are there gets it
             self._versions[device] += 1
             self._cell_versions[self._catalogue.cell_of[device]] += 1
             if not want.shared:

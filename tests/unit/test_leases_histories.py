@@ -1,0 +1,8 @@
+"""Hundreds of random histories; ``make soak`` runs thousands."""
+
+from hypothesis import settings
+
+from tests.unit.lease_machine import Histories
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
