@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +59,10 @@ def figures(seconds: float) -> Iterator[Figure]:
         f"leases taken and given back a second, {CLIENTS} clients, SQLite",
         *("1/s", asked["release"].rate),
     )
+    yield Figure(
+        "pairs of commits of one row each, by plain `sqlite3` on the same disk",
+        *("1/s", _commits(min(seconds, 5.0)) / 2),
+    )
     for kind, name in names.items():
         calls = asked[kind]
         if kind in ("dry-run", "list"):
@@ -68,6 +75,22 @@ def figures(seconds: float) -> Iterator[Figure]:
         *("MiB", (used - without) / MIB),
     )
     yield Figure("the same above itself, before the first request", "MiB", (used - start) / MIB)
+
+
+def _commits(seconds: float) -> float:
+    """How many commits a second the disk allows: one connection, WAL, ``synchronous = FULL``."""
+    with tempfile.TemporaryDirectory(prefix="gpuctl-bench-") as folder:
+        database = sqlite3.connect(Path(folder) / "rows.sqlite", isolation_level=None)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, text TEXT)")
+        began, count = time.perf_counter(), 0
+        while time.perf_counter() - began < seconds:
+            database.execute("INSERT INTO rows (text) VALUES ('x')")
+            count += 1
+        took = time.perf_counter() - began
+        database.close()
+    return count / took
 
 
 def _fill(server: Server) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..measure import percentile
 from ..report import number
-from .compare import OURS, POLICIES, ROUNDED, Comparison, Group, kinds
+from .compare import NATIVE_QUANTUM, OURS, POLICIES, ROUNDED, Comparison, Group, kinds
 from .trace import thin
 
 BEGIN, END = "<!-- replay: begin -->", "<!-- replay: end -->"
@@ -16,6 +16,7 @@ HEAD = (
     "policy",
     "mean wait, min",
     "p95 wait, min",
+    "p99 wait, min",
     "mean wait of tasks with several GPUs, h",
     "started at once",
     "devices in use",
@@ -56,6 +57,11 @@ def _tables(found: Comparison) -> Iterator[str]:
     if found.native:
         yield f"### All {len(trace.nodes):,} nodes"
         yield ""
+        yield (
+            f"Decided once in {NATIVE_QUANTUM} s: what is waited here is the time to the next "
+            f"decision, and nothing else."
+        )
+        yield ""
         yield from _table({name: Group((run,)) for name, run in found.native.items()})
 
 
@@ -85,6 +91,7 @@ def _table(groups: dict[str, Group]) -> Iterator[str]:
             f"**{name}**" if name in (OURS, ROUNDED) else name,
             number(group.mean_wait / 60),
             number(group.wait(95) / 60),
+            number(group.wait(99) / 60),
             number(group.large_wait / 3600),
             f"{group.at_once:.1%}",
             *(f"{group.part(each):.1%}" for each in ("in_use", "idle", "unfit", "fragments")),

@@ -70,7 +70,7 @@ def lines(found: Comparison) -> Iterator[Figure]:
             )
     if found.native:
         yield Figure(
-            f"replay on all {len(found.trace.nodes):,} nodes: mean wait",
+            f"replay on all {len(found.trace.nodes):,} nodes, decided once a minute: mean wait",
             *("s", found.native[OURS].mean_wait),
             *("each of the three", max(found.native[peer].mean_wait for peer in PEERS)),
         )
