@@ -6,12 +6,12 @@ Amounts are milli-device-seconds: thousandths of a device, times seconds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
 
 from .model import WHOLE, Account, Lease, LeaseStatus, Snapshot
-from .policy import HoursQuota, Limits, WindowKind
+from .policy import HoursQuota, Limits, Window, WindowKind
 from .windows import bounds
 from .wire import Gauge
 
@@ -52,8 +52,9 @@ class Tally:
     """Within the window, so far."""
     committed: float = 0.0
     """That live leases will still use before the reset, if they are used to their ends."""
-    carried: float = 0.0
-    """That live leases will use after it."""
+    window: Window | None = None
+    later: list[tuple[int, float, float]] = field(default_factory=list)
+    """What live leases will use after the reset: amount, from when, until when."""
     kept: float = 0.0
     """For the heads of the queue: what is used beside them must leave it."""
 
@@ -69,8 +70,42 @@ class Tally:
     def commit(self, milli: int, begin: float, end: float) -> None:
         """Count a lease of ``milli`` from ``begin`` to ``end`` as if it were used to its end."""
         self.committed += self.cost(milli, begin, end)
-        if end < inf:
-            self.carried += milli * max(0.0, end - max(begin, self.reset))
+        if end > self.reset:
+            self.later.append((milli, max(begin, self.reset), end))
+
+    @property
+    def carried(self) -> float:
+        """That live leases will use after the reset."""
+        return sum(milli * (end - begin) for milli, begin, end in self.later if end < inf)
+
+    def allows(self, milli: int, begin: float, end: float) -> bool:
+        """Whether a lease of ``milli`` from ``begin`` to ``end`` stays within the limit.
+
+        In this window beside what is used and set aside, and in each window that it reaches into
+        beside what live leases will use there.
+        """
+        if self.cost(milli, begin, end) > self.left + SLACK:
+            return False
+        if self.rolling or end <= self.reset:
+            return True
+        return self.until(milli, max(begin, self.reset), end) >= end
+
+    def until(self, milli: int, begin: float, end: float) -> float:
+        """Until when, ``end`` at most, ``milli`` more keep within the windows after the reset.
+
+        ``begin`` is not before the reset.
+        """
+        while begin < end and self.window is not None:
+            start, reset = bounds(self.window, begin)
+            used = sum(
+                amount * max(0.0, min(stop, reset) - max(since, start))
+                for amount, since, stop in self.later
+            )
+            last = begin + max(0.0, self.limit - used + SLACK) / milli
+            if last < min(end, reset):
+                return last
+            begin = reset
+        return end
 
 
 def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], now: float) -> Tally:
@@ -81,8 +116,9 @@ def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], n
 
     The rule: what is used in the window so far, and what the rest of every live lease will use,
     and what a new lease costs, stay within the limit. Of a calendar window only what falls before
-    its reset counts; the rest counts in the next one. In a rolling window a lease counts whole, up
-    to the length of the window. An offer counts as if it were accepted now.
+    its reset counts; the rest counts in the next ones, and stays within their limits likewise. In
+    a rolling window a lease counts whole, up to the length of the window. An offer counts as if it
+    were accepted now.
     """
     start, reset = bounds(quota.window, now)
     found = Tally(
@@ -91,6 +127,7 @@ def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], n
         reset,
         quota.window.kind is WindowKind.ROLLING,
         0.0 if account is None else account.spent,
+        window=quota.window,
     )
     for lease in leases:
         milli = lease.request.milli

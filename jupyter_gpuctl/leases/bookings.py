@@ -112,10 +112,6 @@ def _choose(
         found = []
         for device in devices:
             if device not in taken:
-                theirs = any(
-                    hold.end > start and held[hold.holder].owner in members
-                    for hold in board.holds[device] or ()
-                )
                 others = max(
                     (
                         hold.end
@@ -123,6 +119,11 @@ def _choose(
                         if held[hold.holder].owner not in members
                     ),
                     default=-inf,
+                )
+                # A device that a member shares with somebody else is not theirs to count on.
+                theirs = others <= start and any(
+                    hold.end > start and held[hold.holder].owner in members
+                    for hold in board.holds[device] or ()
                 )
                 late = inf if board.shut[device] and not theirs else others
                 found.append((not theirs, late if late > start else -inf, device))

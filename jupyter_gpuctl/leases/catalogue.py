@@ -10,8 +10,10 @@ decisions don't depend on the order of the input.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from .model import WHOLE, LeasableDevice, Request
 
@@ -20,9 +22,16 @@ _UNKNOWN = -1
 
 
 def matches(patterns: Iterable[str], model: str) -> bool:
-    """Whether one of ``patterns`` lies within ``model``, in any case of letters."""
-    name = model.casefold()
-    return any(pattern.casefold() in name for pattern in patterns)
+    """Whether one of ``patterns`` stands in ``model`` as whole words, in any case of letters.
+
+    So ``A10`` is neither an A100 nor an A10G, and ``1g.18gb`` is found in a MIG instance's name.
+    """
+    return any(_words(pattern).search(model) for pattern in patterns)
+
+
+@lru_cache(maxsize=1024)
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_]){re.escape(pattern)}(?![^\W_])", re.IGNORECASE)
 
 
 def alternatives(model: str | None) -> tuple[str, ...] | None:
@@ -111,7 +120,7 @@ class Catalogue:
         for cell, members in enumerate(self.cells):
             sizes = [devices[n].memory for n in members]
             if sizes.count(sizes[0]) == len(sizes):
-                memories = (_UNKNOWN if sizes[0] is None else sizes[0],)
+                memories: tuple[int, ...] = (_UNKNOWN if sizes[0] is None else sizes[0],)
             else:
                 members.sort(key=lambda n: (_memory(devices[n]), n))
                 memories = tuple(_memory(devices[n]) for n in members)

@@ -147,7 +147,7 @@ class Cycle:
         """Whether limits let it start beside what has been started and planned meanwhile."""
         entry.limit = self.ledger.obstacle(entry.bound, entry.milli, entry.duration)
         return entry.limit is None and not self.ledger.in_the_way(
-            entry.bound, entry.milli, entry.duration, self.now + entry.occupancy
+            entry.bound, entry.milli, entry.duration
         )
 
     @property

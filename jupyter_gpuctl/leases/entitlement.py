@@ -56,12 +56,10 @@ class Holding:
 class Kept:
     """What the heads of the queue will need of one user's or group's limits."""
 
-    __slots__ = ("milli", "nominal", "until")
+    __slots__ = ("milli", "nominal")
 
-    def __init__(self, milli: int, until: float, *, nominal: bool) -> None:
+    def __init__(self, milli: int, *, nominal: bool) -> None:
         self.milli = milli
-        self.until = until
-        """Leases that end by then take nothing from them."""
         self.nominal = nominal
         """They are within the pool's nominal quota, and are to stay so."""
 
@@ -74,6 +72,7 @@ class Terms:
         "group_hours",
         "group_limits",
         "longest",
+        "member",
         "pool",
         "pool_quota",
         "priority",
@@ -88,6 +87,10 @@ class Terms:
         self.user = user
         self.group = group
         self.user_limits = policy.limits_of(owner, name)
+        self.member = name is None or (
+            name in policy.groups and owner in policy.groups[name].members
+        )
+        """Of the group that is charged, still."""
         self.group_limits = policy.pool_of(name)
         self.pool = group or user
         """Whose nominal quota it counts against, and whose fair share it is."""
@@ -214,6 +217,8 @@ class Ledger:
 
     def obstacle(self, bound: Terms, milli: int, duration: float) -> Limit | None:
         """The first limit that forbids to hold ``milli`` more, from now for ``duration``."""
+        if not bound.member:
+            return Limit.GROUP_GPUS
         if duration > bound.longest:
             return Limit.MAX_LEASE
         gpus = bound.user_limits.gpus
@@ -225,10 +230,10 @@ class Ledger:
             if gpus is not None and group.held + milli > gpus.limit:
                 return Limit.GROUP_GPUS
         use, now = bound.user_hours, self.now
-        if use is not None and use.cost(milli, now, now + duration) > use.left + SLACK:
+        if use is not None and not use.allows(milli, now, now + duration):
             return Limit.USER_GPU_HOURS
         use = bound.group_hours
-        if use is not None and use.cost(milli, now, now + duration) > use.left + SLACK:
+        if use is not None and not use.allows(milli, now, now + duration):
             return Limit.GROUP_GPU_HOURS
         return None
 
@@ -262,24 +267,27 @@ class Ledger:
             within = nominal and holding is bound.pool
             kept = holding.kept
             if kept is None:
-                holding.kept = Kept(milli, start, nominal=within)
+                holding.kept = Kept(milli, nominal=within)
             else:
                 kept.milli += milli
-                kept.until = min(kept.until, start)
                 kept.nominal = kept.nominal or within
             if limits.gpu_hours is not None:
                 use = self.tally(holding, limits.gpu_hours)
                 use.kept += use.cost(milli, start, end)
 
-    def in_the_way(self, bound: Terms, milli: int, duration: float, end: float) -> bool:
-        """Whether what a head of the queue needs of limits would be missing; it ends at ``end``."""
+    def in_the_way(self, bound: Terms, milli: int, duration: float) -> bool:
+        """Whether what a head of the queue needs of limits would be missing.
+
+        Even if it ended before the head starts: until then the head would be passed over, as its
+        limits forbid it, or stand with those who would borrow; and others would take its devices.
+        """
         if not self._any_kept:
             return False
         for holding, limits in bound.scopes:
             kept = holding.kept
             if kept is None:
                 continue
-            if limits.gpus is not None and end > kept.until:
+            if limits.gpus is not None:
                 if holding.held + kept.milli + milli > limits.gpus.limit:
                     return True
                 nominal = kept.nominal and holding is bound.pool

@@ -71,7 +71,7 @@ def extend(snapshot: Snapshot, lease_id: str, seconds: int, now: float) -> Exten
     asked = end + seconds
     caps = [
         _by_length(cycle, lease, bound),
-        *_by_hours(cycle, lease, bound, end),
+        *_by_hours(cycle, lease, bound, end, asked),
         *_by_bookings(cycle, lease, asked),
     ]
     cap = min(caps, key=lambda each: each.until)
@@ -164,26 +164,31 @@ def _awaited(cycle: Cycle, lease: Lease) -> bool:
     return False
 
 
-def _by_hours(cycle: Cycle, lease: Lease, bound: Terms, end: float) -> list[_Cap]:
-    """What is left of GPU-hours, of the owner and the group; what lies beyond the reset is free."""
+def _by_hours(cycle: Cycle, lease: Lease, bound: Terms, end: float, asked: float) -> list[_Cap]:
+    """What is left of GPU-hours, of the owner and the group, in this window and later ones."""
     caps = []
     for holding, limits in bound.scopes:
         if limits.gpu_hours is None:
             continue
         scope, use = holding.scope, cycle.ledger.tally(holding, limits.gpu_hours)
-        until = end + max(0.0, use.left) / lease.request.milli
-        if until < use.reset:
+        milli = lease.request.milli
+        until = end + max(0.0, use.left) / milli
+        if not use.rolling and (end >= use.reset or until >= use.reset):
+            until = use.until(milli, max(end, use.reset), asked)
+        if until < asked:
             whose = f"the group {scope.name}" if scope.group else "you"
             verb = "has" if scope.group else "have"
             caps.append(
                 _Cap(
                     until,
                     Limit.GROUP_GPU_HOURS if scope.group else Limit.USER_GPU_HOURS,
-                    f"{whose} {verb} {verdicts.hours(max(0.0, use.left))} GPU-hours left",
+                    f"{whose} {verb} {verdicts.hours(max(0.0, use.left))} GPU-hours left"
+                    if use.rolling or until < use.reset
+                    else f"{whose} {verb} no more GPU-hours left in a later window",
                     (use.used + use.committed) / GPU_HOUR,
                     limits.gpu_hours.limit,
                     ""
-                    if use.rolling
+                    if use.rolling or until >= use.reset
                     else f"They are counted anew from {verdicts.moment(use.reset, cycle.now)}.",
                 )
             )

@@ -26,7 +26,12 @@ class Reasons:
     def of(self, entry: Entry) -> Verdict:
         """Of one that stays queued."""
         if entry.limit is not None:
-            key = (id(entry.bound), entry.limit, entry.want.number, entry.duration)
+            key: tuple[object, ...] = (
+                id(entry.bound),
+                entry.limit,
+                entry.want.number,
+                entry.duration,
+            )
             found = self._forbids.get(key)
             if found is None:
                 found = replace(self.forbids(entry, entry.limit), outcome=Outcome.QUEUED)
@@ -47,6 +52,8 @@ class Reasons:
             return verdicts.too_long(bound, entry.duration)
         if limit in (Limit.MODELS, Limit.CAPACITY):
             return self._impossible(entry, limit)
+        if not bound.member and bound.group is not None:
+            return verdicts.no_member(bound.group.scope.name)
         whole_group = limit in (Limit.GROUP_GPUS, Limit.GROUP_GPU_HOURS)
         holding = bound.group if whole_group and bound.group is not None else bound.user
         if limit in (Limit.USER_GPUS, Limit.GROUP_GPUS):

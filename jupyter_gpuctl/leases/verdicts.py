@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from math import ceil, inf
 
-from .accounting import GPU_HOUR, Tally
+from ..core.quantities import format_bytes
+from .accounting import GPU_HOUR, SLACK, Tally
 from .entitlement import Terms
 from .model import WHOLE, Lease, Limit, Outcome, Request, Verdict
 from .policy import HoursQuota, WindowKind
@@ -61,6 +62,16 @@ def too_long(bound: Terms, duration: float) -> Verdict:
         allowed=float(bound.longest),
         message=f"A lease of yours may last {longest} at most, and {span(duration)} is asked for.",
         hint=f"Ask for at most {longest}; a lease can be extended while nobody waits for it.",
+    )
+
+
+def no_member(group: str) -> Verdict:
+    """Its owner has left the group that it is charged to, or the group is gone."""
+    return Verdict(
+        Outcome.REFUSED,
+        Limit.GROUP_GPUS,
+        message=f"You are no longer a member of the group {group}, which this is charged to.",
+        hint="Withdraw it and ask again.",
     )
 
 
@@ -132,6 +143,17 @@ def spent(
     until = "" if use.rolling else f" until {moment(use.reset, now)}"
     longest = left / request.milli
     aside = f" and {hours(use.committed)} set aside for running leases" if use.committed else ""
+    if not use.rolling and cost <= use.left + SLACK:
+        most = use.until(request.milli, max(now, use.reset), now + request.duration) - now
+        return Verdict(
+            Outcome.REFUSED,
+            limit,
+            used=use.carried / GPU_HOUR,
+            allowed=quota.limit,
+            message=f"{who} may use {quota.limit:g} GPU-hours {per}: what of it comes after "
+            f"{moment(use.reset, now)} would be more than is left then.",
+            hint=f"Ask for at most {span(most)}.",
+        )
     if longest >= 60:
         what = f"{hours(left)} GPU-hours are left{until}"
         hint = f"Ask for at most {span(longest)}: {what}."
@@ -183,7 +205,7 @@ def impossible(request: Request, most: int, models: Iterable[str], largest: int 
 
 
 def _gib(size: int) -> str:
-    return f"{size / 2**30:.4g} GiB"
+    return f"{size / 2**30:.4g} GiB" if size >= 2**30 else format_bytes(size)
 
 
 def queue_full(waiting: int, allowed: int) -> Verdict:
@@ -226,7 +248,7 @@ def taken(request: Request, total: int, most_free: int, next_end: float, now: fl
         used=float(total - most_free) if request.count == 1 and not request.shared else None,
         allowed=float(total) if request.count == 1 and not request.shared else None,
         message=f"{message}; {frees}." if frees else f"{message}.",
-        hint=fewer,
+        hint=fewer or "It starts by itself when it is its turn.",
     )
 
 
@@ -260,7 +282,9 @@ def reserved(group: str, start: float, end: float, longest: float, now: float) -
         Outcome.QUEUED,
         Limit.RESERVATION,
         message=f"The free GPUs are booked for the group {group} {when}.",
-        hint=f"Ask for at most {span(longest)} to start now." if longest >= 60 else "",
+        hint=f"Ask for at most {span(longest)} to start now."
+        if longest >= 60
+        else "It starts by itself when enough GPUs are free beside those.",
     )
 
 
@@ -270,5 +294,7 @@ def not_your_turn(longest: float) -> Verdict:
         Outcome.QUEUED,
         Limit.TURN,
         message="GPUs are free, but they are kept for requests whose turn comes first.",
-        hint=f"Ask for at most {span(longest)} to start now." if longest >= 60 else "",
+        hint=f"Ask for at most {span(longest)} to start now."
+        if longest >= 60
+        else "It starts by itself when it is its turn.",
     )
