@@ -78,12 +78,12 @@ describe('a lease', () => {
   it('that is taken back says why and until when', () => {
     const told = lease('a', {
       reason: 'reclaimed',
-      remark: 'user-b waits.',
+      remark: 'for user-b',
       expires_at: iso(600)
     });
     const [notice] = at([told], 0);
     assert.match(notice!.message, /GPU 0 goes back at 12:10\./);
-    assert.match(notice!.message, /user-b waits\. Save your work\./);
+    assert.match(notice!.message, /is needed for user-b\. Save your work\./);
   });
 
   it('that began or ended by itself is told of, one’s own doing isn’t', () => {

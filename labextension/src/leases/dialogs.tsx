@@ -16,6 +16,9 @@ import { remaining } from './rows';
 import { devices, who, type Label } from './sentences';
 import { gpus, left, ordinal } from './times';
 
+/** Of the two buttons of a dialog, the one that does something. */
+const ACCEPT = 1;
+
 class FormBody extends ReactWidget {
   constructor(private readonly _props: IRequestFormProps) {
     super();
@@ -68,9 +71,6 @@ export class RequestDialog extends Dialog<void> {
 
   private _lease: LeaseAnswer | null = null;
 }
-
-/** Of the buttons of the request dialog, the one that asks. */
-const ACCEPT = 1;
 
 /** Whether to give a lease back; says what is lost. */
 export async function confirmRelease(
@@ -147,6 +147,16 @@ async function confirm(
   return button.accept;
 }
 
+/** Stays open until there is a reason. */
+class RevokeDialog extends Dialog<void> {
+  override resolve(index = ACCEPT): void {
+    const input = this.node.querySelector('input');
+    if (index !== ACCEPT || input?.reportValidity() !== false) {
+      super.resolve(index);
+    }
+  }
+}
+
 /** Why another's lease is to be ended; `null`: it isn't. */
 export async function askRevocation(
   lease: LeaseAnswer,
@@ -157,7 +167,7 @@ export async function askRevocation(
   const name = who(lease, words);
   const what = devices(lease.devices, label, words) || gpus(lease.gpus, words);
   let reason = '';
-  const { button } = await showDialog({
+  const dialog = new RevokeDialog({
     title: words.__('Revoke the lease of %1?', name),
     body: ReactWidget.create(
       <RevokeForm
@@ -179,6 +189,7 @@ export async function askRevocation(
     ],
     focusNodeSelector: '#gpuctl-Revoke-reason'
   });
+  const { button } = await dialog.launch();
   return button.accept && reason ? reason : null;
 }
 

@@ -148,7 +148,6 @@ export function endedNotice(
 ): INotice | null {
   const what = devices(lease.devices, label, words) || gpus(lease.gpus, words);
   const base = { key: `end ${lease.id}`, stage: 'over', lease };
-  const lost = words.__('Computing there is no longer covered.');
   switch (lease.reason) {
     case 'expired':
       return {
@@ -174,10 +173,9 @@ export function endedNotice(
         ...base,
         type: 'error',
         message: words.__(
-          '%1 was taken from you: “%2”. %3',
+          '%1 was taken from you. Stop what still computes there. Reason: %2',
           what,
-          lease.remark,
-          lost
+          lease.remark
         ),
         actions: ['request'],
         autoClose: false
@@ -187,10 +185,9 @@ export function endedNotice(
         ...base,
         type: 'warning',
         message: words.__(
-          '%1 was borrowed and has gone back. %2 %3',
+          '%1 has gone back. Stop what still computes there. %2',
           what,
-          lease.remark,
-          lost
+          early(lease, words)
         ),
         actions: ['request'],
         autoClose: false

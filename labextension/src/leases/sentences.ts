@@ -128,8 +128,10 @@ export function early(lease: LeaseAnswer, words: Words): string {
   switch (lease.reason) {
     case 'reclaimed':
       return lease.remark
-        ? words.__('It was borrowed, and goes back: %1', lease.remark)
-        : words.__('It was borrowed, and goes back to whom it is guaranteed.');
+        ? words.__('It was borrowed, and is needed %1.', lease.remark)
+        : words.__(
+            'It was borrowed, and is needed by whom it is guaranteed to.'
+          );
     case 'revoked':
       return lease.remark
         ? words.__('An administrator ends it: %1', lease.remark)

@@ -59,6 +59,16 @@ export function Place(
       place.current?.focus({ preventScroll: true });
     }
   });
+  React.useEffect(() => {
+    // From then on the person has chosen another place.
+    const forget = () => {
+      pressed.current = false;
+    };
+    document.addEventListener('pointerdown', forget, true);
+    return () => {
+      document.removeEventListener('pointerdown', forget, true);
+    };
+  }, []);
   return (
     <div
       ref={place}

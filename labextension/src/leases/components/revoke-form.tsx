@@ -24,6 +24,10 @@ export function RevokeForm(props: IRevokeFormProps): React.JSX.Element {
             className="jp-mod-styled"
             type="text"
             required
+            pattern=".*\S.*"
+            title={words.__(
+              'Say why: the owner is told, and the audit keeps it.'
+            )}
             maxLength={500}
             autoComplete="off"
             placeholder={words.__('told to the owner')}
