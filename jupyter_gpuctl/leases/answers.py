@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from . import accounting, scheduler
+from .catalogue import matches
 from .model import (
     WHOLE,
     LeasableDevice,
@@ -173,7 +174,7 @@ def quota(snapshot: Snapshot, actor: Actor, now: float, problem: str | None) -> 
         admin=actor.admin,
         gauges=tuple(accounting.gauges(snapshot, actor.user, now)),
         max_lease=min(longest, default=policy.max_lease),
-        models=limits.models,
+        models=_allowed(limits.models, pool.models),
         available_models=tuple(sorted({device.model for device in snapshot.devices})),
         largest=largest(snapshot.devices),
         offer_window=policy.offer_window,
@@ -182,6 +183,13 @@ def quota(snapshot: Snapshot, actor: Actor, now: float, problem: str | None) -> 
         problem=problem,
         time=at(now),
     )
+
+
+def _allowed(own: tuple[str, ...] | None, pool: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Models that both allow, as far as they are written alike; each alone where one is silent."""
+    if own is None or pool is None:
+        return pool if own is None else own
+    return tuple(model for model in own if matches(pool, model) or model in pool)
 
 
 def largest(devices: tuple[LeasableDevice, ...]) -> int:

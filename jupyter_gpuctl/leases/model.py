@@ -114,8 +114,8 @@ class Request:
     memory: int | None = None
     """Bytes: the cap within a shared device; for whole devices the least that each must have."""
     model: str | None = None
-    """Models wanted, ``|`` between them; each is looked for within the device's name, in any
-    case of letters. ``None``: any, but all of one lease are of one model and on one host."""
+    """Models wanted, ``|`` between them; each stands in the device's name as whole words,
+    in any case of letters. ``None``: any, but all of one lease are of one model and on one host."""
     group: str | None = None
     """Charged to this group; ``None``: to the first that the owner is a member of, or to none."""
     interactive: bool = True

@@ -60,7 +60,7 @@ class Limits:
     max_queued: int | None = None
     """Requests of one user that may wait at once."""
     models: tuple[str, ...] | None = None
-    """Each is looked for within the device's name, in any case of letters."""
+    """Each stands in the device's name as whole words, in any case of letters."""
     priority: int | None = None
     """Higher goes first; ``None`` is 0."""
     weight: float | None = None
@@ -121,7 +121,8 @@ class Policy:
     def limits_of(self, user: str, group: str | None) -> Limits:
         """What binds ``user`` when charged to ``group``: field by field the nearest that is set.
 
-        ``users`` before the group's ``each`` before ``default``.
+        ``users`` before the group's ``each`` before ``default``. A user has one budget of
+        GPU-hours, whichever group is charged: there ``each`` is that of the user's first group.
         """
         found = self._limits.get((user, group))
         if found is None:
@@ -133,9 +134,10 @@ class Policy:
         if group is not None and group in self.groups:
             layers.append(self.groups[group].each)
         layers.append(self.default)
+        first = [each.each for each in self.groups_of(user)[:1]]
         return Limits(
             gpus=_first(layers, "gpus"),
-            gpu_hours=_first(layers, "gpu_hours"),
+            gpu_hours=_first([layers[0], *first, self.default], "gpu_hours"),
             max_lease=_first(layers, "max_lease"),
             max_queued=_first(layers, "max_queued"),
             models=_first(layers, "models"),
