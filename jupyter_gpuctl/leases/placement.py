@@ -2,9 +2,11 @@
 
 Whole devices are left whole and big holes big, as in best fit: a share goes to the device that is
 already shared and has the least left that is enough, else to a device of the cell with the fewest
-free ones; whole devices come from the cell with the fewest free ones that are enough. Kinds are
-tried least capable first (:mod:`.catalogue`). This keeps what is free useful to the requests that
-are hardest to serve; Weng et al., "Beware of Fragmentation" (USENIX ATC 2023), measure why.
+free ones; whole devices come from the cell with the fewest free ones that are enough. Devices with
+less memory are tried first, and of kinds with as much the one with the tightest room; where that is
+the same, the one that the fewest ask for by name (:mod:`.catalogue`). This keeps what is free
+useful to the requests that are hardest to serve; Weng et al., "Beware of Fragmentation" (USENIX ATC
+2023), measure why.
 
 Everything is kept sorted as it changes, so that a search looks at few cells.
 """
@@ -13,13 +15,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Container, Iterable, Mapping
+from itertools import groupby
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from .catalogue import Catalogue, Want
 from .model import WHOLE
 
 NONE_BARRED: frozenset[int] = frozenset()
+Places: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class Hold(NamedTuple):
@@ -50,6 +54,7 @@ class Board:
         """By user and cell: such devices that only this user's processes are on."""
         for uuid in sorted(outside):
             self._shut(uuid, outside[uuid])
+        self._groups: dict[Places, tuple[Places, ...]] = {}
         self._free = [0] * len(catalogue.cells)
         self._roomy: list[list[list[int]]] = [[[] for _ in range(n + 1)] for n in catalogue.largest]
         """By kind and number of free devices: cells, in order."""
@@ -129,22 +134,40 @@ class Board:
         return self._whole(want, want.count, barred)
 
     def _whole(self, want: Want, count: int, barred: Container[int]) -> list[int] | None:
-        for kind, first in want.places:
-            shelves = self._roomy[kind]
-            for free in range(count, len(shelves)):
-                for cell in shelves[free]:
-                    found = self.free_in(cell, first, barred)
-                    if len(found) >= count:
-                        return found[:count]
+        for places in self._alike(want.places):
+            most = max(len(self._roomy[kind]) for kind, _ in places)
+            for free in range(count, most):
+                for kind, first in places:
+                    shelves = self._roomy[kind]
+                    for cell in shelves[free] if free < len(shelves) else ():
+                        found = self.free_in(cell, first, barred)
+                        if len(found) >= count:
+                            return found[:count]
         return None
 
+    def _alike(self, places: Places) -> tuple[Places, ...]:
+        """``places`` in groups of equal memory: of the kinds in one none is more capable."""
+        found = self._groups.get(places)
+        if found is None:
+            memories = self.catalogue.memories
+            groups = groupby(places, key=lambda place: memories[place[0]])
+            found = self._groups[places] = tuple(tuple(group) for _, group in groups)
+        return found
+
     def _share(self, want: Want, barred: Container[int]) -> list[int] | None:
-        for kind, _ in want.places:
-            shelf = self._partly[kind]
-            for place in range(bisect_left(shelf, (want.milli, -1)), len(shelf)):
-                device = shelf[place][1]
-                if self.memory_left[device] >= want.memory and device not in barred:
-                    return [device]
+        for places in self._alike(want.places):
+            tightest: tuple[int, int] | None = None
+            for kind, _ in places:
+                shelf = self._partly[kind]
+                for place in range(bisect_left(shelf, (want.milli, -1)), len(shelf)):
+                    if tightest is not None and shelf[place] >= tightest:
+                        break
+                    device = shelf[place][1]
+                    if self.memory_left[device] >= want.memory and device not in barred:
+                        tightest = shelf[place]
+                        break
+            if tightest is not None:
+                return [tightest[1]]
         return self._whole(want, 1, barred)
 
     def _beside(
