@@ -239,6 +239,8 @@ class Ledger:
 
     def never(self, bound: Terms, milli: int, duration: float) -> Limit | None:
         """The limit that forbids it even to somebody who holds nothing and has used nothing."""
+        if not bound.member:
+            return Limit.GROUP_GPUS
         if duration > bound.longest:
             return Limit.MAX_LEASE
         for holding, limits in bound.scopes:

@@ -204,8 +204,10 @@ class Histories(RuleBasedStateMachine):
         else:
             self.now += extra
         self.settle()
-        # Who starts may have overtaken by fair share; that isn't backfill.
+        # Who starts may have overtaken by fair share, and which devices are booked is chosen anew
+        # each time; neither is backfill.
         started = any(isinstance(d, Start | Offer) for d in self.outlook.decisions)
+        started = started or bool(self.policy.reservations)
         if head is not None and head == self.head() and not started and self.now <= (wake or 0):
             was = before.standings[head].estimated_start
             at = self.outlook.standings[head].estimated_start
