@@ -1,17 +1,15 @@
-"""The crowd of ``tests/system``, longer: hundreds of its members are killed.
-
-Run by ``make soak``; not collected by ``make test``.
-"""
-
-from __future__ import annotations
+"""Thousands of long random histories of leases. Run by ``make soak``; not by ``make test``."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests.system.test_lease_processes import check_everything, crowd
+from tests.unit.lease_machine import Histories
 
-
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_hundreds_of_kills_leave_nothing_half_done(tmp_path, seed):
-    crowd(tmp_path, processes=32, requests=63, kills=300, seed=seed)
-    check_everything(tmp_path, processes=32, requests=63)
+TestHistories = Histories.TestCase
+TestHistories.pytestmark = [pytest.mark.timeout(4 * 3600)]
+TestHistories.settings = settings(
+    max_examples=5000,
+    stateful_step_count=80,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

@@ -134,8 +134,14 @@ class Histories(RuleBasedStateMachine):
         self.made = 0
         self.shuffle = random.Random(1)
 
-    @initialize(hosts=hosts, grace=st.sampled_from([0, 600, 3600]), hide=st.booleans())
-    def machines(self, hosts, grace, hide):
+    @initialize(
+        hosts=hosts,
+        grace=st.sampled_from([0, 600, 3600]),
+        hide=st.booleans(),
+        nominal=st.one_of(st.none(), st.tuples(st.integers(0, 3), st.integers(0, 3))),
+    )
+    def machines(self, hosts, grace, hide, nominal):
+        """``nominal``: of two groups that lend each other what is idle."""
         self.devices = tuple(
             LeasableDevice(
                 f"GPU-{host}-{index}",
@@ -148,6 +154,17 @@ class Histories(RuleBasedStateMachine):
             for index in range(count)
         )
         self.policy = Policy(hide_names=hide, reclaim_grace=grace, max_lease=8 * 3600)
+        if nominal is not None:
+            each = Limits(gpus=GpuQuota(8 * WHOLE, 8 * WHOLE))
+            pools = [Limits(gpus=GpuQuota(n * WHOLE, 8 * WHOLE)) for n in nominal]
+            self.policy = replace(
+                self.policy,
+                default=Limits(gpus=GpuQuota(WHOLE, 4 * WHOLE)),
+                groups={
+                    name: Group(name, MEMBERS[name], pool, each)
+                    for name, pool in zip(("vision", "course"), pools, strict=True)
+                },
+            )
         self.settle()
 
     # --- what people do --------------------------------------------------------------------------
@@ -183,6 +200,17 @@ class Histories(RuleBasedStateMachine):
             assert standing.position == found.position
             assert standing.estimated_start == found.estimated_start
             assert standing.verdict == verdict
+
+    @rule(
+        many=st.lists(
+            st.tuples(st.sampled_from(USERS), requests, st.sampled_from([None, "course"])),
+            min_size=2,
+            max_size=6,
+        )
+    )
+    def many_ask(self, many):
+        for owner, request, group in many:
+            self.ask(owner, request, group)
 
     def refused(self, verdict, owner, request):
         if verdict.limit is Limit.MAX_QUEUED:

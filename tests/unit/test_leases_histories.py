@@ -5,4 +5,4 @@ from hypothesis import settings
 from tests.unit.lease_machine import Histories
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestHistories.settings = settings(max_examples=400, stateful_step_count=50, deadline=None)
