@@ -54,6 +54,7 @@ class Board:
         """By user and cell: such devices that only this user's processes are on."""
         for uuid in sorted(outside):
             self._shut(uuid, outside[uuid])
+        self._in_use = [device for device, shut in enumerate(self.shut) if shut]
         self._groups: dict[Places, tuple[Places, ...]] = {}
         self._free = [0] * len(catalogue.cells)
         self._roomy: list[list[list[int]]] = [[[] for _ in range(n + 1)] for n in catalogue.largest]
@@ -232,14 +233,15 @@ class Board:
             self.holds[device] = holds
             self.free_at[device] = max((hold.end for hold in holds), default=-inf)
 
-    def would_fit(self, want: Want, owner: str) -> list[int] | None:
+    def would_fit(self, want: Want) -> list[int] | None:
         """Devices in use from outside, without which ``want`` would be served now."""
         firsts = want.firsts
+        catalogue = self.catalogue
         cells: dict[int, list[int]] = {}
-        for device in (n for n, shut in enumerate(self.shut) if shut):
-            cell = self.catalogue.cell_of[device]
-            first = firsts.get(self.catalogue.kind_of[cell])
-            if first is None or device not in self.catalogue.cells[cell][first:]:
+        for device in self._in_use:
+            cell = catalogue.cell_of[device]
+            first = firsts.get(catalogue.kind_of[cell])
+            if first is None or (first and device not in catalogue.cells[cell][first:]):
                 continue
             fits = (
                 self.left[device] >= want.milli and self.memory_left[device] >= want.memory
@@ -249,7 +251,7 @@ class Board:
             if fits:
                 cells.setdefault(cell, []).append(device)
         for cell, shut in cells.items():
-            first = firsts[self.catalogue.kind_of[cell]]
+            first = firsts[catalogue.kind_of[cell]]
             missing = want.count - (
                 0 if want.shared else len(self.free_in(cell, first, NONE_BARRED))
             )

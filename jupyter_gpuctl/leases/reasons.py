@@ -20,8 +20,8 @@ class Reasons:
         self._waits: dict[tuple[object, ...], Verdict] = {}
         self._forbids: dict[tuple[object, ...], Verdict] = {}
         self._kinds: dict[int, tuple[int, float]] = {}
-        self._any_outside = any(cycle.board.shut)
-        self._turn = verdicts.not_your_turn(0.0)
+        self._outsiders = frozenset().union(*cycle.snapshot.outside.values())
+        """Users of devices outside of leases: of these the answer may depend on who asks."""
 
     def of(self, entry: Entry) -> Verdict:
         """Of one that stays queued."""
@@ -37,7 +37,7 @@ class Reasons:
                 found = replace(self.forbids(entry, entry.limit), outcome=Outcome.QUEUED)
                 self._forbids[key] = found
             return found
-        owner = entry.owner if self._any_outside else None
+        owner = entry.owner if entry.owner in self._outsiders else None
         plans = 0 if entry.plan is None else 1
         key = (entry.want.number, entry.others, entry.met, owner, plans)
         found = self._waits.get(key)
@@ -98,7 +98,7 @@ class Reasons:
                     longest = start - now
                     break
             return verdicts.not_your_turn(longest)
-        shut = board.would_fit(want, entry.owner)
+        shut = board.would_fit(want)
         if shut is not None:
             devices = [cycle.catalogue.devices[device] for device in shut]
             users = {user for d in devices for user in cycle.snapshot.outside[d.uuid]}
