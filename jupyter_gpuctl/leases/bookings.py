@@ -58,18 +58,28 @@ class Bookings:
             self.all.append(
                 Booking(reservation.group, members, start, reservation.end, chosen, late)
             )
+        self._others: dict[str, int] = {}
+        self._met: dict[tuple[int, float], int] = {}
         self._barred: dict[int, frozenset[int]] = {0: NONE_BARRED}
         self._closed: dict[int, dict[int, list[tuple[float, float]]]] = {0: {}}
 
     def others(self, owner: str) -> int:
         """The bookings that are not ``owner``'s, as bits."""
-        return sum(1 << n for n, each in enumerate(self.all) if owner not in each.members)
+        found = self._others.get(owner)
+        if found is None:
+            found = sum(1 << n for n, each in enumerate(self.all) if owner not in each.members)
+            self._others[owner] = found
+        return found
 
     def met(self, others: int, end: float) -> int:
         """Those of ``others`` that a lease from now to ``end`` runs into."""
         if not others:
             return 0
-        return sum(1 << n for n, b in enumerate(self.all) if others >> n & 1 and b.start < end)
+        found = self._met.get((others, end))
+        if found is None:
+            met = (n for n, b in enumerate(self.all) if others >> n & 1 and b.start < end)
+            found = self._met[others, end] = sum(1 << n for n in met)
+        return found
 
     def barred(self, met: int) -> frozenset[int]:
         """The devices of these bookings."""
@@ -104,37 +114,52 @@ def _choose(
 ) -> tuple[frozenset[int], int]:
     """``count`` devices for ``members``, and how many of them come late or not at all."""
     catalogue, patterns = board.catalogue, alternatives(model)
-    ranked: list[tuple[bool, float, int, int, int]] = []
+    free_at, shut = board.free_at, board.shut
+    shared_with = _held_by(board, held, members)
+    ranked: list[tuple[bool, bool, float, int, int, int]] = []
     for cell, devices in enumerate(catalogue.cells):
         kind = catalogue.kind_of[cell]
         if patterns is not None and not matches(patterns, catalogue.models[kind]):
             continue
         found = []
         for device in devices:
-            if device not in taken:
-                others = max(
-                    (
-                        hold.end
-                        for hold in board.holds[device] or ()
-                        if held[hold.holder].owner not in members
-                    ),
-                    default=-inf,
-                )
+            others, theirs = free_at[device], False
+            if device in shared_with:
+                others, members_end = shared_with[device]
                 # A device that a member shares with somebody else is not theirs to count on.
-                theirs = others <= start and any(
-                    hold.end > start and held[hold.holder].owner in members
-                    for hold in board.holds[device] or ()
-                )
-                late = inf if board.shut[device] and not theirs else others
-                found.append((not theirs, late if late > start else -inf, device))
+                theirs = others <= start < members_end
+            late = inf if shut[device] and not theirs else others
+            found.append((not theirs, late if late > start else -inf, device))
         whole = sum(late == -inf for _, late, _ in found)
-        ranked += [(not_theirs, late, -whole, cell, device) for not_theirs, late, device in found]
+        # What is booked for another group too only where there is nothing else.
+        ranked += [
+            (device in taken, not_theirs, late, -whole, cell, device)
+            for not_theirs, late, device in found
+        ]
     chosen = nsmallest(count, ranked)
-    late_ones = sum(late > start for _, late, _, _, _ in chosen)
-    return frozenset(each[4] for each in chosen), late_ones + count - len(chosen)
+    late_ones = sum(twice or late > start for twice, _, late, _, _, _ in chosen)
+    return frozenset(each[5] for each in chosen), late_ones + count - len(chosen)
 
 
-def end_of_windows(times: list[tuple[float, float]], start: float, duration: float) -> float:
+def _held_by(
+    board: Board, held: Sequence[Lease], members: frozenset[str]
+) -> dict[int, tuple[float, float]]:
+    """The devices that ``members`` hold: the last end of others there, and of members."""
+    number = board.catalogue.number
+    devices = {number.get(u) for lease in held if lease.owner in members for u in lease.devices}
+    found = {}
+    for device in devices - {None}:
+        others = mine = -inf
+        for hold in board.holds[device] or ():
+            if held[hold.holder].owner in members:
+                mine = max(mine, hold.end)
+            else:
+                others = max(others, hold.end)
+        found[device] = (others, mine)
+    return found
+
+
+def end_of_windows(times: Sequence[tuple[float, float]], start: float, duration: float) -> float:
     """The first time from ``start`` at which ``duration`` fits between booked ``times``."""
     for begin, end in times:
         if start < end and start + duration > begin:
