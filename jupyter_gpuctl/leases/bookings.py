@@ -146,9 +146,9 @@ def _held_by(
 ) -> dict[int, tuple[float, float]]:
     """The devices that ``members`` hold: the last end of others there, and of members."""
     number = board.catalogue.number
-    devices = {number.get(u) for lease in held if lease.owner in members for u in lease.devices}
+    uuids = {uuid for lease in held if lease.owner in members for uuid in lease.devices}
     found = {}
-    for device in devices - {None}:
+    for device in (number[uuid] for uuid in uuids if uuid in number):
         others = mine = -inf
         for hold in board.holds[device] or ():
             if held[hold.holder].owner in members:
