@@ -106,10 +106,10 @@ class Cycle:
         self.ends = [planned_end(lease) for lease in self.held]
         """By the numbers under which the board knows leases: when they leave their devices."""
         for holder, lease in enumerate(self.held):
-            request = lease.request
-            memory = (request.memory or 0) if request.shared else 0
-            hold = Hold(self.ends[holder], min(WHOLE, request.milli), memory, holder)
-            self.board.seat(lease.devices, hold)
+            milli, memory = lease.request.milli, lease.request.memory or 0
+            if milli >= WHOLE:
+                milli, memory = WHOLE, 0
+            self.board.seat(lease.devices, Hold(self.ends[holder], milli, memory, holder))
         self.board.open()
         self.ledger = Ledger(self.snapshot, self.held, self.over, now)
         self.bookings = Bookings(self.snapshot, self.board, self.held, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .accounting import SLACK, Tally, decayed_use, tally
+from .accounting import SLACK, Tally, faded, tally
 from .model import Account, Lease, Limit, Snapshot
 from .policy import GpuQuota, HoursQuota, Limits, Policy
 
@@ -34,7 +34,19 @@ class Scope(NamedTuple):
 class Holding:
     """What one user or group holds and spends."""
 
-    __slots__ = ("held", "kept", "leases", "over", "pooled", "scope", "share", "started", "tallies")
+    __slots__ = (
+        "held",
+        "holders",
+        "kept",
+        "leases",
+        "over",
+        "pooled",
+        "scope",
+        "share",
+        "started",
+        "tallies",
+        "used",
+    )
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -44,6 +56,10 @@ class Holding:
         """Those that count against its own nominal quota: a user's that no group is charged for."""
         self.leases: list[Lease] = []
         """That hold devices."""
+        self.holders: list[int] = []
+        """Their places among all that do."""
+        self.used = 0.0
+        """Milli-device-seconds that these and those that are ``over`` have used so far."""
         self.over: list[Lease] = []
         """That have ended in this cycle, and are in no account yet."""
         self.started: list[tuple[int, float, float]] = []
@@ -138,21 +154,32 @@ class Ledger:
         self._groups: dict[str, Holding] = {}
         self._terms: dict[tuple[str, str | None], Terms] = {}
         self._any_kept = False
-        for lease in held:
-            milli, group = lease.request.milli, lease.request.group
+        for holder, lease in enumerate(held):
+            request = lease.request
+            milli, group = request.milli, request.group
+            since = lease.started_at
+            used = 0.0 if since is None or since > now else milli * (now - since)
             user = self._user(lease.owner)
             user.held += milli
+            user.used += used
             user.leases.append(lease)
+            user.holders.append(holder)
             pool = user
             if group is not None:
                 pool = self._group(group)
                 pool.held += milli
+                pool.used += used
                 pool.leases.append(lease)
+                pool.holders.append(holder)
             pool.pooled += milli
         for lease in over:
-            self._user(lease.owner).over.append(lease)
+            user = self._user(lease.owner)
+            user.over.append(lease)
+            user.used += lease.charged(now)
             if lease.request.group is not None:
-                self._group(lease.request.group).over.append(lease)
+                pool = self._group(lease.request.group)
+                pool.over.append(lease)
+                pool.used += lease.charged(now)
 
     def _user(self, name: str) -> Holding:
         found = self._users.get(name)
@@ -211,8 +238,7 @@ class Ledger:
     def share(self, holding: Holding, weight: float | None) -> float:
         """Use that fades, of ended and live leases, by weight: less goes first."""
         if holding.share is None:
-            leases = holding.leases + holding.over
-            holding.share = decayed_use(self._account(holding), leases, self.now)
+            holding.share = faded(self._account(holding), self.now) + holding.used
         return holding.share / (weight or 1.0)
 
     def obstacle(self, bound: Terms, milli: int, duration: float) -> Limit | None:

@@ -14,7 +14,7 @@ shares wait, shares are foreseen only on devices that all holders have left: of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
@@ -66,7 +66,9 @@ class Forecast:
         self._versions = [0] * len(self._free)
         self._whole: dict[tuple[int, int], _Heap] = {}
         """By places of a want and number of devices: cells."""
-        self._bases: dict[int, _Heap] = {}
+        self._sorted: list[list[float] | None] = [None] * len(self._catalogue.cells)
+        """By cell: when its devices are free, in order; ``None``: to be worked out."""
+        self._booked: dict[int, frozenset[int]] = {}
         self._shared: dict[tuple[int, int, int], _Heap] = {}
         """By places and size of a share: devices that are shared, or planned to be."""
         self._slots: dict[int, deque[_Slot]] = {}
@@ -81,7 +83,9 @@ class Forecast:
             if self._shut[device]:
                 continue  # only whose processes are there gets it
             self._versions[device] += 1
-            self._cell_versions[self._catalogue.cell_of[device]] += 1
+            cell = self._catalogue.cell_of[device]
+            self._cell_versions[cell] += 1
+            self._sorted[cell] = None
             if not want.shared:
                 self._holds[device] = [Hold(end, WHOLE, 0, -1)]
                 self._free[device] = end
@@ -171,9 +175,9 @@ class Forecast:
             return self._room_at(device, milli, memory) if kind in firsts else inf
 
         def later(device: int, start: float) -> float:
-            return end_of_windows(closed[device], start, duration) if device in closed else start
+            return end_of_windows(closed[device], start, duration)
 
-        return _first(heap, self._versions, fresh, after, inf, later if closed else None)
+        return _first(heap, self._versions, fresh, after, inf, closed, later)
 
     def _sharing(self, want: Want) -> _Heap:
         """A heap for a size, from one for a smaller one: its times are early enough."""
@@ -215,47 +219,53 @@ class Forecast:
         self, want: Want, duration: float, after: float, closed: Closed, than: float
     ) -> tuple[float, int] | None:
         """The cell that has enough whole devices first, if that is earlier ``than`` that."""
-        count, group = want.count, want.group
-        heap = self._whole.get((group, count))
+        count, firsts = want.count, want.firsts
+        heap = self._whole.get((want.group, count))
         if heap is None:
-            heap = self._whole[group, count] = self._base(want).copy()
-        catalogue, free, firsts = self._catalogue, self._free, want.firsts
-        cells, kind_of = catalogue.cells, catalogue.kind_of
+            heap = self._whole[want.group, count] = self._by_cell(want)
+        free, cells, kind_of = self._free, self._catalogue.cells, self._catalogue.kind_of
 
         def fresh(cell: int) -> float:
-            devices = cells[cell]
-            first = firsts[kind_of[cell]]
-            if first:
-                devices = devices[first:]
-            times = [free[device] for device in devices]
-            if count == 1:
-                return min(times)
-            times.sort()
-            return times[count - 1] if len(times) >= count else inf
+            return self._enough(cell, firsts[kind_of[cell]], count)
 
         def later(cell: int, start: float) -> float:
-            devices = cells[cell][firsts[kind_of[cell]] :]
-            if not any(device in closed for device in devices):
-                return start
             times = sorted(
-                end_of_windows(closed.get(device, []), max(free[device], start), duration)
-                for device in devices
+                end_of_windows(closed.get(device, ()), max(free[device], start), duration)
+                for device in cells[cell][firsts[kind_of[cell]] :]
             )
             return times[count - 1] if len(times) >= count else inf
 
-        return _first(heap, self._cell_versions, fresh, after, than, later if closed else None)
+        booked = self._cells_of(closed)
+        return _first(heap, self._cell_versions, fresh, after, than, booked, later)
 
-    def _base(self, want: Want) -> _Heap:
-        """Cells with a time before which no device is free: early enough for every number."""
-        base = self._bases.get(want.group)
-        if base is None:
-            free, cells = self._free, self._catalogue.cells
-            base = self._bases[want.group] = sorted(
-                (min([free[device] for device in cells[cell]]), cell, _STALE)
-                for kind, _ in want.places
-                for cell in self._catalogue.cells_of[kind]
-            )
-        return base
+    def _by_cell(self, want: Want) -> _Heap:
+        """When each cell has enough whole devices for ``want``."""
+        versions, cells_of = self._cell_versions, self._catalogue.cells_of
+        heap = [
+            (self._enough(cell, first, want.count), cell, versions[cell])
+            for kind, first in want.places
+            for cell in cells_of[kind]
+        ]
+        heapify(heap)
+        return heap
+
+    def _enough(self, cell: int, first: int, count: int) -> float:
+        """When ``count`` devices of ``cell``, from its ``first`` on, are free."""
+        free = self._free
+        times = None if first else self._sorted[cell]
+        if times is None:
+            times = sorted([free[device] for device in self._catalogue.cells[cell][first:]])
+            if not first:
+                self._sorted[cell] = times
+        return times[count - 1] if len(times) >= count else inf
+
+    def _cells_of(self, closed: Closed) -> frozenset[int]:
+        """The cells with devices that are booked."""
+        found = self._booked.get(id(closed))
+        if found is None:
+            cell_of = self._catalogue.cell_of
+            found = self._booked[id(closed)] = frozenset(cell_of[device] for device in closed)
+        return found
 
     def _last_free(
         self, cell: int, want: Want, start: float, duration: float, closed: Closed
@@ -266,7 +276,7 @@ class Forecast:
         if first:
             devices = devices[first:]
         fit = [device for device in devices if free[device] <= start]
-        if closed:
+        if cell in self._cells_of(closed):
             fit = [
                 device
                 for device in fit
@@ -283,15 +293,16 @@ def _first(
     fresh: Callable[[int], float],
     after: float,
     than: float,
-    later: Callable[[int, float], float] | None,
+    booked: Container[int],
+    later: Callable[[int, float], float],
 ) -> tuple[float, int] | None:
     """The one of ``heap`` that starts first and before ``than``, and not before ``after``.
 
-    ``fresh`` works a key out; ``later`` says how booked times put a start off.
+    ``fresh`` works a key out; ``later`` says how times for which it is ``booked`` put a start off.
     """
     aside: _Heap = []
     best: tuple[float, int] | None = None
-    while heap:
+    while heap and than > after:
         time, number, version = heap[0]
         if time >= than:
             break
@@ -299,8 +310,9 @@ def _first(
             heapreplace(heap, (fresh(number), number, versions[number]))
             continue
         start = max(after, time)
-        if later is None:
-            return (start, number) if start < than else None
+        if number not in booked:
+            best = (start, number)  # those behind it are not earlier
+            break
         aside.append(heappop(heap))
         put_off = later(number, start)
         if put_off < than:

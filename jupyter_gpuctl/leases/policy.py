@@ -113,6 +113,9 @@ class Policy:
         default_factory=dict, init=False, repr=False, compare=False
     )
     """What :meth:`limits_of` has worked out: it is asked for every lease in every decision."""
+    _merged: dict[tuple[int | None, ...], Limits] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def groups_of(self, user: str) -> tuple[Group, ...]:
         """The groups that ``user`` is a member of, in order."""
@@ -134,7 +137,15 @@ class Policy:
         if group is not None and group in self.groups:
             layers.append(self.groups[group].each)
         layers.append(self.default)
-        first = [each.each for each in self.groups_of(user)[:1]]
+        first = [each.each for each in self.groups.values() if user in each.members][:1]
+        # Most people are bound by the same few; what a policy names lives as long as it does.
+        alike = (*map(id, layers), None, *map(id, first))
+        found = self._merged.get(alike)
+        if found is None:
+            found = self._merged[alike] = self._merge(layers, first)
+        return found
+
+    def _merge(self, layers: list[Limits], first: list[Limits]) -> Limits:
         return Limits(
             gpus=_first(layers, "gpus"),
             gpu_hours=_first([layers[0], *first, self.default], "gpu_hours"),
