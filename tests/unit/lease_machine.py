@@ -460,7 +460,7 @@ class Histories(RuleBasedStateMachine):
                     offer_expires_at=decision.offer_expires_at,
                 )
             else:
-                self.reclaimed(snapshot, decision, lease)
+                self.reclaimed(decision, lease, started)
         self.started_rightly(started, unmet)
         self.heads_undisturbed()
         self.reasons_true(outlook)
@@ -474,10 +474,12 @@ class Histories(RuleBasedStateMachine):
         if self.policy.reclaim_grace and not set_back and not hopeless:
             assert not any(isinstance(d, Reclaim | End) for d in twice), "taken back twice"
 
-    def reclaimed(self, snapshot: Snapshot, decision: Reclaim, lease: Lease) -> None:
+    def reclaimed(self, decision: Reclaim, lease: Lease, started: set[str]) -> None:
         assert lease.status is LeaseStatus.ACTIVE
         assert lease.ending is None
-        assert lease.id in scheduler.borrowed(snapshot, self.now), "only what is borrowed"
+        before = tuple(each for each in self.live.values() if each.id not in started)
+        borrowed = scheduler.borrowed(replace(self.snapshot(), leases=before), self.now)
+        assert lease.id in borrowed, "only what is borrowed"
         assert self.now <= decision.expires_at <= lease.expires_at
         assert decision.expires_at >= min(lease.expires_at, self.now + self.policy.reclaim_grace)
         if self.policy.hide_names:
