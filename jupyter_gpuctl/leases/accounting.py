@@ -88,7 +88,8 @@ class Tally:
         In this window beside what is used and set aside, and in each window that it reaches into
         beside what live leases will use there.
         """
-        if self.cost(milli, begin, end) > self.left + SLACK:
+        cost = milli * max(0.0, min(end, self.reset) - begin)
+        if cost > self.limit - self.used - self.committed + SLACK:
             return False
         if self.rolling or end <= self.reset:
             return True
@@ -149,7 +150,9 @@ def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], n
                 used += milli * (last - begin)
             if ended is not None:
                 continue
-            begin = now if since <= now else since
+            begin = now
+            if since > now:
+                begin = since
             end = inf if lease.expires_at is None else lease.expires_at
         if end <= reset:
             if end > begin:

@@ -88,17 +88,18 @@ class Claims:
         self._hopeless: set[tuple[int, int, int]] = set()
         borrowed = beyond_nominal(ledger)
         for holder, lease in enumerate(held):
-            cell = self._cell(lease)
-            if cell is None:
-                continue
-            if ends[holder] <= by:
-                self._cells.setdefault(cell, [])  # something comes free there by itself
-                continue
-            if (
+            leaves = ends[holder] <= by
+            if not leaves and (
                 lease.id not in borrowed
                 or lease.status is not LeaseStatus.ACTIVE
                 or lease.ending is not None
             ):
+                continue
+            cell = self._cell(lease)
+            if cell is None:
+                continue
+            if leaves:
+                self._cells.setdefault(cell, [])  # something comes free there by itself
                 continue
             bound = ledger.terms(lease.owner, lease.request.group)
             victim = Victim(
@@ -177,18 +178,20 @@ class Claims:
     def _short(self, want: Want, pool: Holding, devices: Sequence[int]) -> int | None:
         """Devices to be taken back; ``None``: even that would not do."""
         takeable = soon = 0
+        free_at, by = self._board.free_at, self._by
         for device in devices:
-            late = self._late(device)
-            if not late:
+            if free_at[device] <= by:
                 soon += 1
-            elif want.shared or all(self._takes(pool, holder) for holder in late):
+            elif want.shared or all(self._takes(pool, holder) for holder in self._late(device)):
                 takeable += 1
         return max(0, want.count - soon) if soon + takeable >= want.count else None
 
     def _late(self, device: int) -> list[int]:
         """The holders of ``device`` that don't leave it by the end of the grace."""
-        ends = self._ends
-        return [h.holder for h in self._board.holds[device] or () if ends[h.holder] > self._by]
+        by = self._by
+        if self._board.free_at[device] <= by:
+            return []
+        return [hold.holder for hold in self._board.holds[device] or () if hold.end > by]
 
     def _takes(self, pool: Holding, holder: int) -> bool:
         victim = self._victims.get(holder)
@@ -248,14 +251,13 @@ class Claims:
         if not want.shared:
             return [d for d, holders in late.items() if all(h in gone for h in holders)]
         found = []
-        for device, holders in late.items():
-            stay = set(holders) - {h for h in holders if h in gone}
-            holds = [h for h in self._board.holds[device] or () if h.holder in stay]
-            memory = self._board.catalogue.devices[device].memory or 0
-            if (
-                sum(hold.milli for hold in holds) + want.milli <= WHOLE
-                and sum(hold.memory for hold in holds) + want.memory <= memory
-            ):
+        for device in late:
+            milli, memory = want.milli, want.memory
+            for hold in self._board.holds[device] or ():
+                if hold.end > self._by and hold.holder not in gone:
+                    milli += hold.milli
+                    memory += hold.memory
+            if milli <= WHOLE and memory <= (self._board.catalogue.devices[device].memory or 0):
                 found.append(device)
         return found
 

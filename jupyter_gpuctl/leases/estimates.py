@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from math import inf
 
 from .accounting import SLACK, Tally
-from .cycle import Cycle, planned_end
+from .cycle import Cycle
 from .entitlement import Holding, Terms
 from .forecast import Forecast
-from .model import Reclaim
 from .ordering import Entry
 from .policy import GpuQuota
 
@@ -79,14 +80,29 @@ class Estimates:
         self._waiting = waiting
         self._now = cycle.now
         self._forecast = Forecast(cycle.board, (entry.want for entry in waiting), cycle.now)
-        self._rooms: dict[int, Room] = {}
-        self._budgets: dict[int, Budget] = {}
+        self._rooms: dict[int, Room | None] = {}
+        self._budgets: dict[int, Budget | None] = {}
         self._limits: dict[int, list[Room | Budget]] = {}
-        self._reclaimed = {
-            decision.lease_id: decision.expires_at
-            for decision in cycle.decisions
-            if isinstance(decision, Reclaim)
-        }
+        self._asked: dict[int, int] = defaultdict(int)
+        """By limit: what all who wait ask for, of devices at once or of time on them."""
+        self._add_up(waiting)
+
+    def _add_up(self, waiting: Iterable[Entry]) -> None:
+        each: dict[int, tuple[Terms, list[Entry]]] = {}
+        for entry in waiting:
+            alike = each.get(id(entry.bound))
+            if alike is None:
+                alike = each[id(entry.bound)] = (entry.bound, [])
+            alike[1].append(entry)
+        asked = self._asked
+        for bound, entries in each.values():
+            milli = sum([entry.milli for entry in entries])
+            for holding, _ in bound.scopes:
+                asked[id(holding)] += milli
+            time = sum([entry.milli * entry.duration for entry in entries])
+            for use in (bound.user_hours, bound.group_hours):
+                if use is not None:
+                    asked[id(use)] += time
 
     def times(self, upto: int | None = None) -> list[float]:
         """Of those who wait, or of the first ``upto``; infinite: there is no basis for saying.
@@ -110,7 +126,8 @@ class Estimates:
         if entry.duration > entry.bound.longest or not entry.want.places:
             return inf
         after = self._now
-        for limit in self._limits_of(entry.bound):
+        limits = self._limits_of(entry.bound)
+        for limit in limits:
             time = limit.when(entry.milli, entry.duration)
             if time > after:
                 after = time
@@ -119,7 +136,8 @@ class Estimates:
         closed = self._cycle.bookings.closed(entry.others)
         start = self._forecast.start(entry.want, entry.duration, after, closed)
         if start < inf:
-            self._spend(entry, start)
+            for limit in limits:
+                limit.spend(entry.milli, start, start + entry.duration)
         return start
 
     def _spend(self, entry: Entry, start: float) -> None:
@@ -128,30 +146,34 @@ class Estimates:
             limit.spend(entry.milli, start, start + entry.duration)
 
     def _limits_of(self, bound: Terms) -> list[Room | Budget]:
+        """Those that can make somebody wait: that don't allow all that is asked for."""
         found = self._limits.get(id(bound))
         if found is None:
-            found = self._limits[id(bound)] = [
+            rooms = [
                 self._room(holding, limits.gpus)
                 for holding, limits in bound.scopes
                 if limits.gpus is not None
             ]
-            tallies = (bound.user_hours, bound.group_hours)
-            found += [self._budget(use) for use in tallies if use is not None]
+            hours = (bound.user_hours, bound.group_hours)
+            budgets = [self._budget(use) for use in hours if use is not None]
+            found = [limit for limit in (*rooms, *budgets) if limit is not None]
+            self._limits[id(bound)] = found
         return found
 
-    def _room(self, holding: Holding, quota: GpuQuota) -> Room:
-        room = self._rooms.get(id(holding))
-        if room is None:
-            ends = [
-                (self._reclaimed.get(lease.id, planned_end(lease)), lease.request.milli)
-                for lease in holding.leases
-            ]
-            ends += [(self._now + lasts, milli) for milli, _, lasts in holding.started]
-            room = self._rooms[id(holding)] = Room(quota.limit, ends, self._now)
-        return room
+    def _room(self, holding: Holding, quota: GpuQuota) -> Room | None:
+        key = id(holding)
+        if key not in self._rooms:
+            room = None
+            if holding.held + self._asked[key] > quota.limit:
+                held = zip(holding.holders, holding.leases, strict=True)
+                ends = [(self._cycle.ends[holder], lease.request.milli) for holder, lease in held]
+                ends += [(self._now + lasts, milli) for milli, _, lasts in holding.started]
+                room = Room(quota.limit, ends, self._now)
+            self._rooms[key] = room
+        return self._rooms[key]
 
-    def _budget(self, use: Tally) -> Budget:
-        budget = self._budgets.get(id(use))
-        if budget is None:
-            budget = self._budgets[id(use)] = Budget(use, self._now)
-        return budget
+    def _budget(self, use: Tally) -> Budget | None:
+        key = id(use)
+        if key not in self._budgets:
+            self._budgets[key] = Budget(use, self._now) if self._asked[key] > use.left else None
+        return self._budgets[key]

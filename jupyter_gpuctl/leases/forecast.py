@@ -69,6 +69,8 @@ class Forecast:
         self._sorted: list[list[float] | None] = [None] * len(self._catalogue.cells)
         """By cell: when its devices are free, in order; ``None``: to be worked out."""
         self._booked: dict[int, frozenset[int]] = {}
+        self._put_off: dict[tuple[float, ...], tuple[int, float]] = {}
+        """To when booked times put off a start in a cell, and the version of the cell then."""
         self._shared: dict[tuple[int, int, int], _Heap] = {}
         """By places and size of a share: devices that are shared, or planned to be."""
         self._slots: dict[int, deque[_Slot]] = {}
@@ -229,11 +231,17 @@ class Forecast:
             return self._enough(cell, firsts[kind_of[cell]], count)
 
         def later(cell: int, start: float) -> float:
+            key = (cell, want.group, count, start, duration, id(closed))
+            known = self._put_off.get(key)
+            if known is not None and known[0] == self._cell_versions[cell]:
+                return known[1]
             times = sorted(
                 end_of_windows(closed.get(device, ()), max(free[device], start), duration)
                 for device in cells[cell][firsts[kind_of[cell]] :]
             )
-            return times[count - 1] if len(times) >= count else inf
+            time = times[count - 1] if len(times) >= count else inf
+            self._put_off[key] = (self._cell_versions[cell], time)
+            return time
 
         booked = self._cells_of(closed)
         return _first(heap, self._cell_versions, fresh, after, than, booked, later)
