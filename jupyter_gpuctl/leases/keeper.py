@@ -113,7 +113,7 @@ class Keeper:
         Raises:
             Unavailable: it can't be opened.
         """
-        return self._store() if self._opened is not None or self._source.exists() else None
+        return self._store() if self._held() is not None or self._source.exists() else None
 
     def close(self) -> None:
         """Close the store."""
@@ -148,14 +148,16 @@ class Keeper:
             GpuCtlError: what the turn sets as its refusal, after the commit.
         """
         around = self._around()
-        with self.noticing(), self._store().transaction() as transaction:
+        with self.noticing():
+            store = self._store()
+        with self.noticing(), store.transaction() as transaction:
             conditions = self._conditions(transaction.kept(), around)
             turn = Turn(transaction, conditions, asking, self.newest)
             yield turn
             state = turn.state()
             known = turn.before if self.newest is None else self.newest.live
             ended = _ended(transaction, known, state.live)
-        self._publish(state, ended, turn.before)
+        self._publish(store, state, ended, turn.before)
         if turn.refusal is not None:
             raise turn.refusal
 
@@ -180,7 +182,7 @@ class Keeper:
                 known = state.live if self.newest is None else self.newest.live
                 ended = () if due else _ended(reader, known, state.live)
         if not due:
-            self._publish(state, ended, state.live)
+            self._publish(store, state, ended, state.live)
             return state
         with self.turn() as turn:
             turn.books.settle()
@@ -199,11 +201,34 @@ class Keeper:
             return _snapshot(reader, state.conditions, state.live, actor.user)
 
     def _store(self) -> LeaseStore:
-        if self._opened is None:
+        held = self._held()
+        if held is None:
             with self._opening:
-                if self._opened is None:
-                    self._opened = self._source.open()
-        return self._opened
+                held = self._opened
+                if held is None:
+                    held = self._opened = self._source.open()
+        return held
+
+    def _held(self) -> LeaseStore | None:
+        """The open store, unless its file was taken away or replaced.
+
+        Whoever opens it next gets what lies there now, so this process must not go on with the
+        old one: the two would grant the same devices.
+        """
+        held = self._opened
+        if held is None or not held.replaced():
+            return held
+        with self._opening, self._publishing:
+            if self._opened is not held:
+                return self._opened
+            self._opened = self.newest = None
+        self._log.warning(
+            "gpuctl: the database %s was taken away or replaced while it was in use. "
+            "From now on the leases are those of the file that lies there.",
+            self._source.place,
+        )
+        held.close()
+        return None
 
     def _around(self) -> tuple[DeviceView, Policy]:
         # Before a transaction: without a monitor this may take a while, and others wait.
@@ -226,14 +251,20 @@ class Keeper:
         picture = _picture(snapshot, outlook, conditions)
         return State(reader.revision, kept, conditions, live, picture), due
 
-    def _publish(self, state: State, ended: tuple[Lease, ...], before: Mapping[str, Lease]) -> None:
+    def _publish(
+        self,
+        store: LeaseStore,
+        state: State,
+        ended: tuple[Lease, ...],
+        before: Mapping[str, Lease],
+    ) -> None:
         """Take the newest state, and announce what is new in it, in the order of the commits.
 
         ``before`` is what was live before it, where this process had not looked yet.
         """
         with self._publishing:
             old = self.newest
-            if old is not None and state.revision < old.revision:
+            if store is not self._opened or (old is not None and state.revision < old.revision):
                 return
             self.newest = state
             if old is not None:

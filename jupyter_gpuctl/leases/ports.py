@@ -170,6 +170,10 @@ class LeaseStore(Protocol):
         """A number that changes whenever any process commits. Cheap: asked each second."""
         ...
 
+    def replaced(self) -> bool:
+        """Whether what it was opened on was taken away, or something else lies there. Cheap."""
+        ...
+
     def history(
         self, owner: str | None, limit: int, before: tuple[float, str] | None
     ) -> Sequence[Lease]:

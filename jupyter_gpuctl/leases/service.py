@@ -235,6 +235,7 @@ class Authority:
             Unavailable: the store is away.
         """
         if self._keeper.store_if_any() is None:
+            self._policies.policy()  # A file that is mended is followed all the same.
             return None
         state = self._keeper.current()
         wake_at = state.picture.outlook.wake_at

@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from ..core.errors import Unavailable
 from ..leases.accounting import decay
 from ..leases.model import LeasableDevice, Lease, LeaseStatus
 from ..leases.ports import AuditEntry, LeaseReader, LeaseTransaction, Remembered
@@ -203,6 +204,7 @@ class SqliteLeaseStore:
             bring_up_to_date(file, self._lock, timeout)
             self._engine = sqlite_engine(path, min(timeout, BUSY_TIMEOUT))
             self._watch = _Watch(self._engine)
+        self._file = _identity(path)
 
     @contextmanager
     def reading(self) -> Iterator[LeaseReader]:
@@ -214,6 +216,7 @@ class SqliteLeaseStore:
         with (
             told(self._path),
             self._lock.held(self._timeout),
+            self._in_place(),
             self._engine.connect().execution_options(**WRITE) as connection,
             connection.begin(),
         ):
@@ -221,9 +224,24 @@ class SqliteLeaseStore:
             yield transaction
             transaction.finish()
 
+    @contextmanager
+    def _in_place(self) -> Iterator[None]:
+        if self.replaced():
+            raise Unavailable(
+                "store.replaced",
+                f"The database {self._path} was taken away or replaced meanwhile.",
+                hint="Try again: the file that lies there now counts.",
+                detail={"path": str(self._path)},
+            )
+        yield
+
     def version(self) -> int:
         with told(self._path):
             return self._watch.version()
+
+    def replaced(self) -> bool:
+        # The old file is held open, so no new one can have its number.
+        return _identity(self._path) not in (self._file, None)
 
     def history(
         self, owner: str | None, limit: int, before: tuple[float, str] | None
@@ -262,6 +280,17 @@ class SqliteLeaseStore:
         self._watch.close()
         self._engine.dispose()
         self._lock.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at ``path``, (0, 0) for none; ``None``: it may not be looked at."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return (0, 0)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class _Watch:

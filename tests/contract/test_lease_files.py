@@ -382,6 +382,19 @@ def test_another_program_that_holds_the_database_is_told(path):
     store.close()
 
 
+def test_nothing_is_written_to_a_file_that_was_taken_away(path):
+    with closing(open_store(path)) as store:
+        assert not store.replaced()
+        path.unlink()
+        assert store.replaced()
+        with pytest.raises(Unavailable) as caught, store.transaction():
+            pass
+        assert caught.value.code == "store.replaced"
+        open_store(path).close()
+        # Another file of the same name is not the one that this store has.
+        assert store.replaced()
+
+
 def test_a_url_names_a_file():
     assert database_file("sqlite:////srv/gpuctl/a b.sqlite").path == Path("/srv/gpuctl/a b.sqlite")
     assert database_file("").path.name == "gpuctl.sqlite"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from jupyter_gpuctl.core.errors import NotFound
 from jupyter_gpuctl.leases.changes import Change
 from jupyter_gpuctl.leases.model import LeaseStatus
 from jupyter_gpuctl.leases.service import Actor, Authority
@@ -77,6 +78,51 @@ def test_a_new_quota_acts_with_the_next_cycle(house):
     )
     authority.cycle()
     assert authority.lease(B, waits.id).devices == ("GPU-new",)
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_server_lets_go_of_a_database_that_is_not_there_any_more(house, tmp_path, how, caplog):
+    told = []
+    here = house.authority(told)
+    lost = here.request(A, ask(2))
+    path = house.file.path
+    if how == "replaced":
+        other = House(tmp_path / "other.sqlite")
+        held = other.authority().request(B, ask(2))
+        other.close()
+        other.file.path.replace(path)
+    else:
+        path.unlink()
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+    kinds(told)
+    here.cycle()
+    assert "was taken away or replaced" in caplog.text
+    # Who opens it anew sees the same, so nothing can be granted twice.
+    for authority in (here, house.authority()):
+        with pytest.raises(NotFound):
+            authority.lease(A, lost.id)
+        live = authority.leases(B).items
+        assert [lease.id for lease in live] == ([held.id] if how == "replaced" else [])
+    anew = here.request(A, ask(1))
+    assert anew.status is (LeaseStatus.QUEUED if how == "replaced" else LeaseStatus.ACTIVE)
+    assert [owner for _, owner in kinds(told)] == ["user-a"]
+    assert not here.changed_elsewhere()
+
+
+def test_a_quota_file_is_followed_before_anybody_leases(tmp_path):
+    class Followed(House):
+        looks = 0
+
+        def policy(self):
+            self.looks += 1
+            return super().policy()
+
+    house = Followed(tmp_path / "gpuctl.sqlite")
+    assert house.authority().cycle() is None
+    assert house.looks == 1
+    house.close()
+    assert not house.file.exists()
 
 
 def test_a_listener_that_fails_does_not_keep_others_from_their_leases(house, caplog):
