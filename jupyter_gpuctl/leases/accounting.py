@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
+from typing import TypeAlias
 
 from .model import WHOLE, Account, Lease, LeaseStatus, Snapshot
 from .policy import HoursQuota, Limits, Window, WindowKind
@@ -88,10 +89,12 @@ class Tally:
         In this window beside what is used and set aside, and in each window that it reaches into
         beside what live leases will use there.
         """
-        cost = milli * max(0.0, min(end, self.reset) - begin)
-        if cost > self.limit - self.used - self.committed + SLACK:
+        left, within = self.limit - self.used - self.committed, self.rolling or end <= self.reset
+        if within and milli * (end - begin) <= left:
+            return True  # as nearly always
+        if self.cost(milli, begin, end) > left + SLACK:
             return False
-        if self.rolling or end <= self.reset:
+        if within:
             return True
         return self.until(milli, max(begin, self.reset), end) >= end
 
@@ -113,6 +116,22 @@ class Tally:
         return end
 
 
+Use: TypeAlias = tuple[int, float, float, float, float]
+"""Of one lease: its amount; since when and until when it has been used; what is still to come of
+it, from when until when."""
+
+
+def use_of(lease: Lease, now: float) -> Use:
+    """Of one that holds devices, or has ended in this cycle. An offer is as if accepted now."""
+    milli, since, ended = lease.request.milli, lease.started_at, lease.ended_at
+    if ended is not None:
+        return (milli, ended if since is None else since, ended, now, now)
+    if since is None or lease.status is LeaseStatus.OFFERED:
+        return (milli, now, now, now, now + lease.request.duration)
+    end = lease.expires_at
+    return (milli, since, now, max(now, since), inf if end is None else end)
+
+
 def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], now: float) -> Tally:
     """How it stands with ``quota``.
 
@@ -125,35 +144,20 @@ def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], n
     a rolling window a lease counts whole, up to the length of the window. An offer counts as if it
     were accepted now.
     """
+    return tally_of(quota, account, [use_of(lease, now) for lease in leases], now)
+
+
+def tally_of(quota: HoursQuota, account: Account | None, uses: Iterable[Use], now: float) -> Tally:
+    """:func:`tally`, of the uses of the leases."""
     start, reset = bounds(quota.window, now)
-    found = Tally(
-        quota.limit * GPU_HOUR,
-        start,
-        reset,
-        quota.window.kind is WindowKind.ROLLING,
-        0.0 if account is None else account.spent,
-        window=quota.window,
-    )
-    # This runs for thousands of leases in every decision: hence no calls in the loop.
-    used, committed, later = found.used, 0.0, found.later
-    for lease in leases:
-        request, since, ended = lease.request, lease.started_at, lease.ended_at
-        milli = request.milli
-        if ended is None and (since is None or lease.status is LeaseStatus.OFFERED):
-            begin, end = now, now + request.duration
-        elif since is None:
-            continue
-        else:
-            last = now if ended is None else ended
-            begin = max(since, start)
-            if last > begin:
-                used += milli * (last - begin)
-            if ended is not None:
-                continue
-            begin = now
-            if since > now:
-                begin = since
-            end = inf if lease.expires_at is None else lease.expires_at
+    used, committed = 0.0 if account is None else account.spent, 0.0
+    later: list[tuple[int, float, float]] = []
+    # Thousands in every decision: hence no calls here.
+    for milli, since, last, begin, end in uses:
+        if last > since >= start:
+            used += milli * (last - since)
+        elif last > start > since:
+            used += milli * (last - start)
         if end <= reset:
             if end > begin:
                 committed += milli * (end - begin)
@@ -161,8 +165,16 @@ def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], n
         if reset > begin:
             committed += milli * (reset - begin)
         later.append((milli, max(begin, reset), end))
-    found.used, found.committed = used, committed
-    return found
+    return Tally(
+        quota.limit * GPU_HOUR,
+        start,
+        reset,
+        quota.window.kind is WindowKind.ROLLING,
+        used,
+        committed,
+        quota.window,
+        later,
+    )
 
 
 def gauges(snapshot: Snapshot, user: str, now: float) -> tuple[Gauge, ...]:

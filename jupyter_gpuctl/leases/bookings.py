@@ -117,24 +117,27 @@ def _choose(
     free_at, shut = board.free_at, board.shut
     shared_with = _held_by(board, held, members)
     ranked: list[tuple[bool, bool, float, int, int, int]] = []
+    fitting = [patterns is None or matches(patterns, model) for model in catalogue.models]
+    theirs = set()
     for cell, devices in enumerate(catalogue.cells):
-        kind = catalogue.kind_of[cell]
-        if patterns is not None and not matches(patterns, catalogue.models[kind]):
+        if not fitting[catalogue.kind_of[cell]]:
             continue
-        found = []
+        times = []
         for device in devices:
-            others, theirs = free_at[device], False
+            late = free_at[device]
             if device in shared_with:
-                others, members_end = shared_with[device]
+                late, members_end = shared_with[device]
                 # A device that a member shares with somebody else is not theirs to count on.
-                theirs = others <= start < members_end
-            late = inf if shut[device] and not theirs else others
-            found.append((not theirs, late if late > start else -inf, device))
-        whole = sum(late == -inf for _, late, _ in found)
+                if late <= start < members_end:
+                    theirs.add(device)
+            if shut[device] and device not in theirs:
+                late = inf
+            times.append(late if late > start else -inf)
+        whole = times.count(-inf)
         # What is booked for another group too only where there is nothing else.
         ranked += [
-            (device in taken, not_theirs, late, -whole, cell, device)
-            for not_theirs, late, device in found
+            (device in taken, device not in theirs, late, -whole, cell, device)
+            for device, late in zip(devices, times, strict=True)
         ]
     chosen = nsmallest(count, ranked)
     late_ones = sum(twice or late > start for twice, _, late, _, _, _ in chosen)

@@ -78,7 +78,7 @@ class Cycle:
             status = lease.status
             if status is LeaseStatus.QUEUED:
                 self.queued.append(lease)
-            elif not lease.holds:
+            elif status is LeaseStatus.ENDED:
                 continue
             elif lease.expires_at is not None and lease.expires_at <= now:
                 kind = expired if lease.ending is None else told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .accounting import SLACK, Tally, faded, tally
+from .accounting import SLACK, Tally, Use, faded, tally_of, use_of
 from .model import Account, Lease, Limit, Snapshot
 from .policy import GpuQuota, HoursQuota, Limits, Policy
 
@@ -39,13 +39,13 @@ class Holding:
         "holders",
         "kept",
         "leases",
-        "over",
         "pooled",
         "scope",
         "share",
         "started",
         "tallies",
         "used",
+        "uses",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -58,10 +58,10 @@ class Holding:
         """That hold devices."""
         self.holders: list[int] = []
         """Their places among all that do."""
+        self.uses: list[Use] = []
+        """Of these, and of those that have ended in this cycle and are in no account yet."""
         self.used = 0.0
-        """Milli-device-seconds that these and those that are ``over`` have used so far."""
-        self.over: list[Lease] = []
-        """That have ended in this cycle, and are in no account yet."""
+        """Milli-device-seconds, by all of these so far."""
         self.started: list[tuple[int, float, float]] = []
         """In this cycle: amount, duration, and for how long it occupies devices."""
         self.tallies: dict[int, Tally] = {}
@@ -157,10 +157,11 @@ class Ledger:
         for holder, lease in enumerate(held):
             request = lease.request
             milli, group = request.milli, request.group
-            since = lease.started_at
-            used = 0.0 if since is None or since > now else milli * (now - since)
+            counted = use_of(lease, now)
+            used = max(0.0, milli * (counted[2] - counted[1]))
             user = self._user(lease.owner)
             user.held += milli
+            user.uses.append(counted)
             user.used += used
             user.leases.append(lease)
             user.holders.append(holder)
@@ -168,18 +169,18 @@ class Ledger:
             if group is not None:
                 pool = self._group(group)
                 pool.held += milli
+                pool.uses.append(counted)
                 pool.used += used
                 pool.leases.append(lease)
                 pool.holders.append(holder)
             pool.pooled += milli
         for lease in over:
-            user = self._user(lease.owner)
-            user.over.append(lease)
-            user.used += lease.charged(now)
+            holdings = [self._user(lease.owner)]
             if lease.request.group is not None:
-                pool = self._group(lease.request.group)
-                pool.over.append(lease)
-                pool.used += lease.charged(now)
+                holdings.append(self._group(lease.request.group))
+            for holding in holdings:
+                holding.uses.append(use_of(lease, now))
+                holding.used += lease.charged(now)
 
     def _user(self, name: str) -> Holding:
         found = self._users.get(name)
@@ -211,8 +212,7 @@ class Ledger:
         # A policy's quotas live as long as it does, and hashing them by value takes long.
         found = holding.tallies.get(id(quota))
         if found is None:
-            leases = holding.leases + holding.over
-            found = tally(quota, self._account(holding), leases, self.now)
+            found = tally_of(quota, self._account(holding), holding.uses, self.now)
             for milli, duration, _ in holding.started:
                 found.commit(milli, self.now, self.now + duration)
             holding.tallies[id(quota)] = found

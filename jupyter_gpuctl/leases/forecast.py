@@ -66,8 +66,8 @@ class Forecast:
         self._versions = [0] * len(self._free)
         self._whole: dict[tuple[int, int], _Heap] = {}
         """By places of a want and number of devices: cells."""
-        self._sorted: list[list[float] | None] = [None] * len(self._catalogue.cells)
-        """By cell: when its devices are free, in order; ``None``: to be worked out."""
+        self._sorted = [self._in_order(cell) for cell in range(len(self._catalogue.cells))]
+        """By cell: when its devices are free, in order."""
         self._booked: dict[int, frozenset[int]] = {}
         self._put_off: dict[tuple[float, ...], tuple[int, float]] = {}
         """To when booked times put off a start in a cell, and the version of the cell then."""
@@ -81,15 +81,13 @@ class Forecast:
 
     def book(self, devices: Iterable[int], want: Want, start: float, end: float) -> None:
         """``want`` is going to hold ``devices`` from ``start`` to ``end``."""
+        device, whole = -1, [Hold(end, WHOLE, 0, -1)]
         for device in devices:
             if self._shut[device]:
                 continue  # only whose processes are there gets it
             self._versions[device] += 1
-            cell = self._catalogue.cell_of[device]
-            self._cell_versions[cell] += 1
-            self._sorted[cell] = None
             if not want.shared:
-                self._holds[device] = [Hold(end, WHOLE, 0, -1)]
+                self._holds[device] = whole
                 self._free[device] = end
                 continue
             before = self._holds[device]
@@ -100,6 +98,16 @@ class Forecast:
             self._holds[device] = [*before, Hold(end, want.milli, want.memory, -1)]
             if end > self._free[device]:
                 self._free[device] = end
+        if device >= 0:
+            cell = self._catalogue.cell_of[device]  # all are of one
+            self._cell_versions[cell] += 1
+            self._sorted[cell] = self._in_order(cell)
+
+    def _in_order(self, cell: int) -> list[float]:
+        free, catalogue = self._free, self._catalogue
+        times = sorted([free[device] for device in catalogue.cells[cell]])
+        missing = catalogue.largest[catalogue.kind_of[cell]] - len(times)
+        return times + [inf] * missing if missing else times
 
     def _is_shared(self, device: int) -> bool:
         holds = self._holds[device]
@@ -227,8 +235,11 @@ class Forecast:
             heap = self._whole[want.group, count] = self._by_cell(want)
         free, cells, kind_of = self._free, self._catalogue.cells, self._catalogue.kind_of
 
+        in_order, last = self._sorted, count - 1
+
         def fresh(cell: int) -> float:
-            return self._enough(cell, firsts[kind_of[cell]], count)
+            first = firsts[kind_of[cell]]
+            return self._enough(cell, first, count) if first else in_order[cell][last]
 
         def later(cell: int, start: float) -> float:
             key = (cell, want.group, count, start, duration, id(closed))
@@ -259,12 +270,10 @@ class Forecast:
 
     def _enough(self, cell: int, first: int, count: int) -> float:
         """When ``count`` devices of ``cell``, from its ``first`` on, are free."""
+        if not first:
+            return self._sorted[cell][count - 1]
         free = self._free
-        times = None if first else self._sorted[cell]
-        if times is None:
-            times = sorted([free[device] for device in self._catalogue.cells[cell][first:]])
-            if not first:
-                self._sorted[cell] = times
+        times = sorted([free[device] for device in self._catalogue.cells[cell][first:]])
         return times[count - 1] if len(times) >= count else inf
 
     def _cells_of(self, closed: Closed) -> frozenset[int]:
@@ -292,7 +301,8 @@ class Forecast:
             ]
         if len(fit) > want.count:
             fit.sort(key=free.__getitem__)
-        return fit[-want.count :]
+            return fit[-want.count :]
+        return fit
 
 
 def _first(

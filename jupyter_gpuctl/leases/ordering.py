@@ -71,10 +71,11 @@ def entries(
 ) -> list[Entry]:
     """The queue, in no order yet. What was asked for just now starts without an offer."""
     found = []
+    terms, wants = ledger.terms, catalogue.want
     for lease in queued:
         request = lease.request
-        bound = ledger.terms(lease.owner, request.group)
-        want = catalogue.want(request, bound.user_limits.models, bound.group_limits.models)
+        bound = terms(lease.owner, request.group)
+        want = wants(request, bound.user_limits.models, bound.group_limits.models)
         entry = Entry(lease, bound, want)
         if request.interactive and lease.created_at != now:
             entry.offer = True

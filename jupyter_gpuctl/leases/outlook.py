@@ -53,8 +53,10 @@ def _wake_at(cycle: Cycle, waiting: list[Entry]) -> float | None:
         times += [booking.end for booking in cycle.bookings.all]
     seen = set()
     for entry in waiting:
-        if (id(entry.bound), entry.limit) not in seen:
-            seen.add((id(entry.bound), entry.limit))
+        limit = entry.limit
+        hours = limit is Limit.USER_GPU_HOURS or limit is Limit.GROUP_GPU_HOURS
+        if hours and (id(entry.bound), limit) not in seen:
+            seen.add((id(entry.bound), limit))
             times.append(_reset(cycle, entry))
     soonest = min(times)
     return None if soonest == inf else soonest

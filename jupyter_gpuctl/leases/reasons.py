@@ -19,6 +19,7 @@ class Reasons:
         self._cycle = cycle
         self._waits: dict[tuple[object, ...], Verdict] = {}
         self._forbids: dict[tuple[object, ...], Verdict] = {}
+        self._by_want: dict[tuple[int, str | None], Verdict | None] = {}
         self._kinds: dict[int, tuple[int, float]] = {}
         self._outsiders = frozenset().union(*cycle.snapshot.outside.values())
         """Users of devices outside of leases: of these the answer may depend on who asks."""
@@ -88,16 +89,30 @@ class Reasons:
         cycle, want = self._cycle, entry.want
         board, now = cycle.board, cycle.now
         owner = entry.owner if entry.owner in board.own else None
-        if board.find(want, NONE_BARRED, owner) is not None:
-            if board.find(want, cycle.bookings.barred(entry.met), owner) is None:
-                return self._booked(entry, owner)
-            longest = 0.0
-            for start in reversed(cycle.plan_starts[-16:]):
-                met = cycle.bookings.met(entry.others, start)
-                if board.find(want, cycle.barred(met, start), owner) is not None:
-                    longest = start - now
-                    break
-            return verdicts.not_your_turn(longest)
+        taken = self._taken(entry, owner)
+        if taken is not None:
+            return taken
+        if board.find(want, cycle.bookings.barred(entry.met), owner) is None:
+            return self._booked(entry, owner)
+        longest = 0.0
+        for start in reversed(cycle.plan_starts[-16:]):
+            met = cycle.bookings.met(entry.others, start)
+            if board.find(want, cycle.barred(met, start), owner) is not None:
+                longest = start - now
+                break
+        return verdicts.not_your_turn(longest)
+
+    def _taken(self, entry: Entry, owner: str | None) -> Verdict | None:
+        """That others have the devices; ``None``: there are free ones."""
+        key = (entry.want.number, entry.owner if entry.owner in self._outsiders else None)
+        if key not in self._by_want:
+            free = self._cycle.board.find(entry.want, NONE_BARRED, owner)
+            self._by_want[key] = self._by_whom(entry) if free is None else None
+        return self._by_want[key]
+
+    def _by_whom(self, entry: Entry) -> Verdict:
+        cycle, want = self._cycle, entry.want
+        board, now = cycle.board, cycle.now
         shut = board.would_fit(want)
         if shut is not None:
             devices = [cycle.catalogue.devices[device] for device in shut]
