@@ -16,9 +16,10 @@ from ..core.encoding import to_json
 from ..core.errors import InvalidInput, NotFound, Unavailable
 from ..leases.model import LeaseStatus
 from ..leases.requests import parse_limit, parse_patch, parse_reason, parse_request
+from .lease_errors import in_words_of_the_terminal
 from .lease_tables import leases_table, preview_lines, quota_lines
 from .participation import database_option, participating
-from .words import plural, read_time, short, until, when
+from .words import local_times, plural, read_time, short, until, when
 
 if TYPE_CHECKING:
     from ..leases.service import Actor, Authority
@@ -31,7 +32,15 @@ AWAY = 5.0
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-@click.group()
+class _Verbs(click.Group):
+    """Says what is wrong as the command line has it, whichever verb finds it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with in_words_of_the_terminal():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Verbs)
 def lease() -> None:
     """Ask for GPUs, see the queue, extend, give back.
 
@@ -270,7 +279,7 @@ def _lease_lines(found: dict[str, Any]) -> Iterator[str]:
         yield found["remark"]
     verdict = found["verdict"]
     if found["status"] == "queued" and verdict["message"]:
-        yield f"{verdict['message']} {verdict['hint']}".strip()
+        yield local_times(f"{verdict['message']} {verdict['hint']}".strip(), now)
 
 
 def _now() -> Any:

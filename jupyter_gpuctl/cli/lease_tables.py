@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from .words import gpus, ordinal, plural, read_time, short, span, until, when
+from .words import gpus, local_times, ordinal, plural, read_time, short, span, until, when
 
 BAR = 20
 """Characters."""
@@ -108,4 +108,4 @@ def preview_lines(answer: dict[str, Any]) -> Iterator[str]:
         case _:
             yield "It would be refused."
     if verdict["message"]:
-        yield f"{verdict['message']} {verdict['hint']}".strip()
+        yield local_times(f"{verdict['message']} {verdict['hint']}".strip(), now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..core.quantities import format_bytes
@@ -42,6 +43,35 @@ def when(time: datetime, now: datetime) -> str:
     return f"{local:%a} {clock}" if 0 < days < 7 else f"{local:%Y-%m-%d} {clock}"
 
 
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MOMENT = re.compile(rf"(?:(\d{{4}}-\d\d-\d\d) |({'|'.join(_WEEKDAYS)}) )?(\d\d):(\d\d) UTC")
+
+
+def local_times(text: str, now: datetime) -> str:
+    """``text`` with its times, which the rules write in UTC, on the reader's clock.
+
+    They look as ``leases/verdicts.py`` writes them: ``14:20 UTC``, ``Monday 00:00 UTC``,
+    ``2027-01-11 10:00 UTC``.
+    """
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def local(found: re.Match[str]) -> str:
+        date, weekday, hours, minutes = found.groups()
+        time = timedelta(hours=int(hours), minutes=int(minutes))
+        if date:
+            then = datetime.fromisoformat(f"{date}T00:00+00:00") + time
+        elif weekday:
+            then = today + timedelta(days=(_WEEKDAYS.index(weekday) - today.weekday()) % 7) + time
+            then += timedelta(days=7 if then < now else 0)
+        else:  # of yesterday, today and tomorrow, the day that a time without one means
+            near = (today + time + timedelta(days=day) for day in (0, 1, -1))
+            hour, half = timedelta(hours=1), timedelta(hours=12)
+            then = next((then for then in near if -hour < then - now < half), today + time)
+        return when(then, now)
+
+    return _MOMENT.sub(local, text)
+
+
 def gpus(lease: dict[str, Any]) -> str:
     """``2``, ``2 H100``, or ``0.25 (8.0 GiB)``."""
     text = f"{lease['gpus']:g}"
@@ -75,7 +105,8 @@ def until(lease: dict[str, Any], now: datetime) -> str:
         case "queued":
             return f"{ordinal(lease['position'])} in line, {start(lease, now)}"
     ago = span(-_seconds(lease["ended_at"], now)) if lease["ended_at"] else "?"
-    return f"{REASONS.get(lease['reason'], lease['reason'])} {ago} ago"
+    ended = "taken back" if lease["reason"] == "reclaimed" else REASONS.get(lease["reason"])
+    return f"{ended or lease['reason']} {ago} ago"
 
 
 def start(lease: dict[str, Any], now: datetime) -> str:

@@ -36,6 +36,8 @@ _REQUEST_FIELDS = (
     "interactive",
     "dry_run",
 )
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+"""Of Unicode's bidirectional classes (annex 9), those of its explicit formatting characters."""
 _PATCH_FIELDS = ("extend", "accept")
 _DURATION_HINT = "Write seconds, or such as 90m, 2h or 1h30m."
 _GPUS_HINT = "Ask for 1 or more whole GPUs, or for a share below 1 such as 0.25."
@@ -288,9 +290,16 @@ def _flag(body: Mapping[str, Any], name: str, *, default: bool) -> bool:
 
 
 def _printable(name: str, text: str) -> None:
-    """Refuse what would garble logs, terminals and databases: controls, lone surrogates."""
+    """Refuse what would garble logs, terminals and databases: controls, lone surrogates.
+
+    Also marks that turn the direction of what follows, such as U+202E: Arabic and Hebrew need none
+    of them, and one makes the rest of somebody else's line run backwards.
+    """
     for position, character in enumerate(text):
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        if (
+            unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+            or unicodedata.bidirectional(character) in _TURNING
+        ):
             raise _invalid(
                 name,
                 text,

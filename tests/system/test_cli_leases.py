@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -144,8 +146,14 @@ def test_exit_statuses_tell_refused_from_mistaken_from_away(a, tmp_path):
     assert "3" in fails(1, "lease", "request", "--gpus", "3")
     assert "aabbcc" in fails(1, "lease", "release", "aabbcc")
     assert "You have no lease" in fails(1, "lease", "release")
-    assert "gpus=0.0 is not above 0" in fails(2, "lease", "request", "--gpus", "0")
-    assert "gpu_memory is missing" in fails(2, "lease", "request", "--gpus", "0.5")
+    assert "--gpus=0.0 is not above 0" in fails(2, "lease", "request", "--gpus", "0")
+    assert fails(2, "lease", "request", "--gpus", "0.5") == (
+        "Error: --memory is missing: --gpus=0.5 is a share of one GPU. Say how much of its memory "
+        "you need, such as --memory 8GiB."
+    )
+    assert fails(2, "lease", "request", "--memory", "x").startswith("Error: --memory='x' is not")
+    assert fails(2, "lease", "request", "--note", "x" * 501).startswith("Error: --note has 501")
+    assert "jupyter gpuctl lease list" in fails(1, "lease", "release", "aabbcc")
     assert "'soon' is not a duration" in fails(2, "lease", "request", "--duration", "soon")
     assert "is not a valid float" in fails(2, "lease", "request", "--gpus", "two")
     assert "sqlite:////" in fails(2, "lease", "list", "--database-url", "mysql://db/x")
@@ -155,6 +163,15 @@ def test_exit_statuses_tell_refused_from_mistaken_from_away(a, tmp_path):
     quotas = tmp_path / "quotas.yaml"
     quotas.write_text("default: {gpu: 1}\n")
     assert str(quotas) in fails(2, "lease", "quota", GPUCTL_QUOTAS=str(quotas))
+
+
+def test_times_are_the_readers(a, b):
+    read(a, "lease", "request", "--gpus", "2", "--duration", "40m")
+    asked = read(b, "lease", "request", "--dry-run")["verdict"]["message"]
+    utc = datetime.strptime(re.search(r"(\d\d:\d\d) UTC", asked)[1], "%H:%M")
+    said = b("lease", "request", "--dry-run", TZ="Asia/Tokyo").stdout
+    assert "UTC" not in said
+    assert f"{utc + timedelta(hours=9):%H:%M}" in said
 
 
 def test_several_leases_are_told_apart_by_the_beginning_of_their_ids(a):

@@ -1,8 +1,9 @@
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jupyter_gpuctl.cli.words import gpus, ordinal, plural, span, until
+from jupyter_gpuctl.cli.words import gpus, local_times, ordinal, plural, span, until
 
 NOW = datetime(2027, 1, 4, 9, 0, tzinfo=UTC)
 LEASE = dict.fromkeys(
@@ -66,6 +67,10 @@ def test_places_in_line_are_counted_as_people_do(position, text):
             "1st in line, starts soon",
         ),
         ({"status": "ended", "reason": "expired", "ended_at": later(hours=-3)}, "expired 3 h ago"),
+        (
+            {"status": "ended", "reason": "reclaimed", "ended_at": later(hours=-3)},
+            "taken back 3 h ago",
+        ),
     ],
 )
 def test_a_lease_says_what_comes_next(lease, text):
@@ -79,3 +84,24 @@ def test_amounts_are_short():
     assert plural(1, "GPU") == "1 GPU"
     assert plural(2, "GPU") == "2 GPUs"
     assert plural(0.5, "GPU") == "0.5 GPU"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "local"),
+    [
+        ("It comes free at 10:00 UTC.", "UTC", "It comes free at 10:00."),
+        ("It comes free at 10:00 UTC.", "Asia/Tokyo", "It comes free at 19:00."),
+        ("until 16:00 UTC", "Asia/Tokyo", "until tomorrow 01:00"),
+        ("from Friday 22:00 UTC", "Asia/Tokyo", "from Sat 07:00"),
+        ("2027-02-01 00:30 UTC", "America/New_York", "2027-01-31 19:30"),
+        ("no time", "Asia/Tokyo", "no time"),
+    ],
+)
+def test_times_of_verdicts_are_told_on_the_readers_clock(text, zone, local, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert local_times(text, NOW) == local
+    finally:
+        monkeypatch.undo()
+        time.tzset()

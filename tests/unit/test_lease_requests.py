@@ -127,6 +127,8 @@ def test_null_is_the_same_as_left_out():
         ({"note": "a\x1b[31mb"}, "note", "U+001B"),
         ({"note": "two\nlines"}, "note", "U+000A"),
         ({"note": "\ud800"}, "note", "U+D800"),
+        ({"note": "\u202elet ruoy"}, "note", "U+202E"),
+        ({"note": "\u2067to the end"}, "note", "U+2067"),
         ({"note": 3}, "note", "is not a text"),
         ({"interactive": "yes"}, "interactive", "is not true or false"),
         ({"dry_run": 1}, "dry_run", "is not true or false"),
