@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 
 import { leaseRows } from '../src/leases/rows';
 import {
+  binding,
   devices,
   ending,
   forecast,
@@ -37,6 +38,13 @@ import { english as words } from './words';
 
 /** With plain spaces, as a person reads it. */
 const plain = (text: string) => text.replace(/\u00a0/g, ' ');
+
+describe('the devices of a lease', () => {
+  it('are copied as programs of CUDA read them', () => {
+    const devices = ['GPU-1', 'MIG-2'];
+    assert.equal(binding({ devices }), 'CUDA_VISIBLE_DEVICES=GPU-1,MIG-2');
+  });
+});
 
 describe('a countdown', () => {
   it('shows seconds only in the last ten minutes', () => {

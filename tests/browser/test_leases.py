@@ -158,6 +158,21 @@ def test_a_share_of_a_gpu_is_asked_for_with_its_memory(seat: Seat) -> None:
     assert len(desk.panel.server.get("gpuctl/api/v1/leases")["items"]) == 1
 
 
+def test_the_devices_of_a_lease_are_copied_for_cuda(seat: Seat) -> None:
+    desk = seat("user-a")
+    desk.request(gpus="2", duration="1h")
+    copy = desk.section("My leases").get_by_role("button", name=re.compile("^Copy"))
+    expect(copy).to_have_attribute("title", re.compile("No kernel is bound to a lease yet"))
+    desk.page.context.grant_permissions(["clipboard-read"])
+    copy.click()
+    expect(desk.toast("Copied")).to_be_visible()
+    (lease,) = desk.panel.server.get("gpuctl/api/v1/leases")["items"]
+    assert len(lease["devices"]) == 2
+    copied = desk.page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"CUDA_VISIBLE_DEVICES={','.join(lease['devices'])}"
+    desk.shoot("copied")
+
+
 def test_counting_down_takes_neither_focus_nor_menu(seat: Seat) -> None:
     desk = seat("user-a")
     desk.request(gpus="1", duration="5m")

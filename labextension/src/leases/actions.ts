@@ -1,7 +1,12 @@
 /** What a person can do with leases: asks where something is lost, calls, tells what came of it. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Notification, showDialog, Dialog } from '@jupyterlab/apputils';
+import {
+  Clipboard,
+  Dialog,
+  Notification,
+  showDialog
+} from '@jupyterlab/apputils';
 import { MenuSvg } from '@jupyterlab/ui-components';
 
 import { ApiError, ServerAway } from '../errors';
@@ -19,7 +24,7 @@ import {
 import { RequestForm, type IFields } from './form';
 import { suggestion } from './gauges';
 import { localTimes } from './local-times';
-import { devices, granted, until, who, type Label } from './sentences';
+import { binding, devices, granted, until, who, type Label } from './sentences';
 import type { Leases } from './service';
 
 export interface IActionsOptions {
@@ -105,6 +110,17 @@ export class LeaseActions implements ILeaseActions {
         )
       );
     });
+
+  readonly copy = (lease: LeaseAnswer): void => {
+    // Not the browser's own clipboard: pages without https, such as a hub's in a closed net, have none.
+    Clipboard.copyToSystem(binding(lease));
+    const { words } = this._options;
+    this._say(
+      words.__(
+        'Copied. Set it before anything uses the GPU: export in a terminal, %env in a notebook.'
+      )
+    );
+  };
 
   readonly release = (lease: LeaseAnswer): void => {
     void this._try(async () => {

@@ -115,6 +115,11 @@ export function facts(lease: LeaseAnswer, words: Words): string {
   return parts.join(' · ');
 }
 
+/** What makes a program use the devices of a lease and no others: for a shell, or after `%env`. */
+export function binding(lease: Pick<LeaseAnswer, 'devices'>): string {
+  return `CUDA_VISIBLE_DEVICES=${lease.devices.join(',')}`;
+}
+
 /** `1 GPU for 2 h`. */
 export function asked(
   lease: Pick<LeaseAnswer, 'gpus' | 'duration'>,

@@ -10,6 +10,8 @@ export interface IActionProps {
   readonly text: string;
   /** Where `text` alone doesn't say which one. */
   readonly label?: string;
+  /** What more there is to know of it; left out, the label. */
+  readonly title?: string;
   readonly lease?: LeaseAnswer;
   readonly look?: 'main' | 'plain' | 'link';
   readonly opens?: 'menu' | 'dialog';
@@ -21,7 +23,8 @@ export interface IActionProps {
  * and couldn't tell why.
  */
 export function Action(props: IActionProps): React.JSX.Element {
-  const { context, text, label, lease, look = 'plain', opens, act } = props;
+  const { context, text, label, title, lease, opens, act } = props;
+  const { look = 'plain' } = props;
   const busy = lease !== undefined && context.state.busy.has(lease.id);
   const isOff = busy || context.blocked !== '';
   return (
@@ -32,7 +35,7 @@ export function Action(props: IActionProps): React.JSX.Element {
       aria-disabled={isOff}
       aria-haspopup={opens}
       aria-label={label}
-      title={context.blocked || label}
+      title={context.blocked || (title ?? label)}
       onClick={event => {
         if (!isOff) {
           act(event.currentTarget);

@@ -11,6 +11,8 @@ export interface ILeaseActions {
   readonly request: (model?: string) => void;
   /** Offer durations beside the element that was pressed. */
   readonly extend: (lease: LeaseAnswer, anchor: HTMLElement) => void;
+  /** Put what makes a program use its devices into the clipboard. */
+  readonly copy: (lease: LeaseAnswer) => void;
   readonly release: (lease: LeaseAnswer) => void;
   readonly accept: (lease: LeaseAnswer) => void;
   readonly decline: (lease: LeaseAnswer) => void;

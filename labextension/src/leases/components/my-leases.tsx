@@ -4,7 +4,7 @@ import * as React from 'react';
 
 import type { LeaseAnswer } from '../../wire';
 import { isEnding, keyOf, remaining } from '../rows';
-import { devices, facts, until } from '../sentences';
+import { binding, devices, facts, until } from '../sentences';
 import { gpus, left } from '../times';
 import { Action } from './action';
 import type { ILeaseContext } from './context';
@@ -104,6 +104,16 @@ function Line(props: {
             )}
             <Link
               {...props}
+              text={words.__('Copy')}
+              name={name}
+              title={words.__(
+                'Copy %1\nNo kernel is bound to a lease yet: set it yourself, in a terminal with export, in a notebook with %env, before anything uses the GPU.',
+                binding(lease)
+              )}
+              act={actions.copy}
+            />
+            <Link
+              {...props}
               text={words.__('Release')}
               name={name}
               opens="dialog"
@@ -121,13 +131,14 @@ function Link(props: {
   lease: LeaseAnswer;
   text: string;
   name: string;
+  title?: string;
   opens?: 'menu' | 'dialog';
   act: (lease: LeaseAnswer, anchor: HTMLElement) => void;
 }): React.JSX.Element {
-  const { context, lease, text, name, opens, act } = props;
+  const { context, lease, text, name, title, opens, act } = props;
   return (
     <Action
-      {...{ context, lease, text, opens }}
+      {...{ context, lease, text, title, opens }}
       label={`${text.replace(' ▾', '')}: ${name}`}
       look="link"
       act={anchor => {
