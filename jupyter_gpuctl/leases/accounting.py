@@ -129,7 +129,9 @@ def use_of(lease: Lease, now: float) -> Use:
     if since is None or lease.status is LeaseStatus.OFFERED:
         return (milli, now, now, now, now + lease.request.duration)
     end = lease.expires_at
-    return (milli, since, now, max(now, since), inf if end is None else end)
+    if end is None:
+        end = inf
+    return (milli, since, now, since, end) if since > now else (milli, since, now, now, end)
 
 
 def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], now: float) -> Tally:

@@ -9,7 +9,7 @@ were enough to begin with; what others hold already is not taken from them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from math import inf
@@ -113,10 +113,23 @@ def _choose(
     taken: set[int],
 ) -> tuple[frozenset[int], int]:
     """``count`` devices for ``members``, and how many of them come late or not at all."""
+    chosen = nsmallest(count, _ranked(board, held, members, model, start, taken))
+    late_ones = sum(twice or late > start for twice, _, late, _, _, _ in chosen)
+    return frozenset(each[5] for each in chosen), late_ones + count - len(chosen)
+
+
+def _ranked(
+    board: Board,
+    held: Sequence[Lease],
+    members: frozenset[str],
+    model: str | None,
+    start: float,
+    taken: set[int],
+) -> Iterator[tuple[bool, bool, float, int, int, int]]:
+    """Devices, with what is to be the least: those of others come last, and those that are late."""
     catalogue, patterns = board.catalogue, alternatives(model)
     free_at, shut = board.free_at, board.shut
     shared_with = _held_by(board, held, members)
-    ranked: list[tuple[bool, bool, float, int, int, int]] = []
     fitting = [patterns is None or matches(patterns, model) for model in catalogue.models]
     theirs = set()
     for cell, devices in enumerate(catalogue.cells):
@@ -135,13 +148,8 @@ def _choose(
             times.append(late if late > start else -inf)
         whole = times.count(-inf)
         # What is booked for another group too only where there is nothing else.
-        ranked += [
-            (device in taken, device not in theirs, late, -whole, cell, device)
-            for device, late in zip(devices, times, strict=True)
-        ]
-    chosen = nsmallest(count, ranked)
-    late_ones = sum(twice or late > start for twice, _, late, _, _, _ in chosen)
-    return frozenset(each[5] for each in chosen), late_ones + count - len(chosen)
+        for device, late in zip(devices, times, strict=True):
+            yield (device in taken, device not in theirs, late, -whole, cell, device)
 
 
 def _held_by(

@@ -13,10 +13,11 @@ from heapq import heapify, heappop, heappush
 from math import inf
 
 from .catalogue import Want
-from .entitlement import Holding, Ledger
+from .entitlement import Ledger
 from .model import WHOLE, Lease, LeaseStatus
 from .placement import Board
 from .plans import Plan, share_time
+from .terms import Holding
 
 _LOOKED_AT = 8
 """Cells that are compared in full before the best of them is taken."""

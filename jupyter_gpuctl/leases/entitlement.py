@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from .accounting import SLACK, Tally, Use, faded, tally_of, use_of
+from .accounting import SLACK, Tally, faded, tally_of, use_of
 from .model import Account, Lease, Limit, Snapshot
-from .policy import GpuQuota, HoursQuota, Limits, Policy
+from .policy import GpuQuota, HoursQuota
+from .terms import Holding, Kept, Scope, Terms
 
 OWN_LIMITS = frozenset(
     {
@@ -22,120 +22,6 @@ OWN_LIMITS = frozenset(
 )
 """Those that the asker's own acts or a reset resolve, or nothing does: not a matter of waiting
 for others."""
-
-
-class Scope(NamedTuple):
-    """A user or a group, as whom uses are added up for."""
-
-    group: bool
-    name: str
-
-
-class Holding:
-    """What one user or group holds and spends."""
-
-    __slots__ = (
-        "held",
-        "holders",
-        "kept",
-        "leases",
-        "pooled",
-        "scope",
-        "share",
-        "started",
-        "tallies",
-        "used",
-        "uses",
-    )
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-        self.held = 0
-        """Milli-devices."""
-        self.pooled = 0
-        """Those that count against its own nominal quota: a user's that no group is charged for."""
-        self.leases: list[Lease] = []
-        """That hold devices."""
-        self.holders: list[int] = []
-        """Their places among all that do."""
-        self.uses: list[Use] = []
-        """Of these, and of those that have ended in this cycle and are in no account yet."""
-        self.used = 0.0
-        """Milli-device-seconds, by all of these so far."""
-        self.started: list[tuple[int, float, float]] = []
-        """In this cycle: amount, duration, and for how long it occupies devices."""
-        self.tallies: dict[int, Tally] = {}
-        self.kept: Kept | None = None
-        self.share: float | None = None
-
-
-class Kept:
-    """What the heads of the queue will need of one user's or group's limits."""
-
-    __slots__ = ("milli", "nominal")
-
-    def __init__(self, milli: int, *, nominal: bool) -> None:
-        self.milli = milli
-        self.nominal = nominal
-        """They are within the pool's nominal quota, and are to stay so."""
-
-
-class Terms:
-    """What binds the leases of one user that are charged to one group, or to none."""
-
-    __slots__ = (
-        "group",
-        "group_hours",
-        "group_limits",
-        "longest",
-        "member",
-        "pool",
-        "pool_quota",
-        "priority",
-        "scopes",
-        "user",
-        "user_hours",
-        "user_limits",
-    )
-
-    def __init__(self, policy: Policy, user: Holding, group: Holding | None) -> None:
-        owner, name = user.scope.name, None if group is None else group.scope.name
-        self.user = user
-        self.group = group
-        self.user_limits = policy.limits_of(owner, name)
-        self.member = name is None or (
-            name in policy.groups and owner in policy.groups[name].members
-        )
-        """Of the group that is charged, still."""
-        self.group_limits = policy.pool_of(name)
-        self.pool = group or user
-        """Whose nominal quota it counts against, and whose fair share it is."""
-        self.pool_quota: GpuQuota | None = (
-            self.user_limits if group is None else self.group_limits
-        ).gpus
-        """Devices at once of the pool; ``None``: not limited, and then nothing is borrowed."""
-        self.longest = longest_lease(policy, owner, name)
-        self.priority = _priority(policy, owner, name)
-        self.user_hours: Tally | None = None
-        self.group_hours: Tally | None = None
-        self.scopes: tuple[tuple[Holding, Limits], ...] = ((user, self.user_limits),)
-        if group is not None:
-            self.scopes += ((group, self.group_limits),)
-
-
-def longest_lease(policy: Policy, owner: str, group: str | None) -> int:
-    """Seconds: the least that the owner's and the group's limits name, or else the policy's."""
-    both = (policy.limits_of(owner, group), policy.pool_of(group))
-    return min((x.max_lease for x in both if x.max_lease is not None), default=policy.max_lease)
-
-
-def _priority(policy: Policy, owner: str, group: str | None) -> int:
-    """The nearest that is set: the user's own, that of the group's members, the group's."""
-    nearest = [policy.users.get(owner, Limits()).priority]
-    if group is not None and group in policy.groups:
-        nearest += [policy.groups[group].each.priority, policy.groups[group].pool.priority]
-    nearest.append(policy.default.priority)
-    return next((priority for priority in nearest if priority is not None), 0)
 
 
 class Ledger:
@@ -247,14 +133,10 @@ class Ledger:
             return Limit.GROUP_GPUS
         if duration > bound.longest:
             return Limit.MAX_LEASE
-        gpus = bound.user_limits.gpus
-        if gpus is not None and bound.user.held + milli > gpus.limit:
+        if bound.user.held + milli > bound.user_most:
             return Limit.USER_GPUS
-        group = bound.group
-        if group is not None:
-            gpus = bound.group_limits.gpus
-            if gpus is not None and group.held + milli > gpus.limit:
-                return Limit.GROUP_GPUS
+        if bound.group is not None and bound.group.held + milli > bound.group_most:
+            return Limit.GROUP_GPUS
         use, now = bound.user_hours, self.now
         if use is not None and not use.allows(milli, now, now + duration):
             return Limit.USER_GPU_HOURS

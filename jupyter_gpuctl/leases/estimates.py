@@ -9,10 +9,10 @@ from math import inf
 
 from .accounting import SLACK, Tally
 from .cycle import Cycle
-from .entitlement import Holding, Terms
 from .forecast import Forecast
 from .ordering import Entry
 from .policy import GpuQuota
+from .terms import Holding, Terms
 
 
 class Room:

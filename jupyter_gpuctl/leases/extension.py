@@ -12,9 +12,9 @@ from .accounting import GPU_HOUR
 from .bookings import Bookings
 from .borrowing import beyond_nominal
 from .cycle import Cycle, decided
-from .entitlement import Terms
 from .model import EndReason, Lease, LeaseStatus, Limit, Outcome, Snapshot, Verdict
 from .placement import Board, Hold
+from .terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Container, Iterable
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heapify, heappush
 from math import inf
 
 from .bookings import end_of_windows
 from .catalogue import Want
+from .heaps import STALE, Heap, first_of
 from .model import WHOLE
 from .placement import Board, Hold
 from .plans import Closed
@@ -28,10 +29,9 @@ _EXACT = 4096
 """Shared devices times sizes of shares up to which all of them are looked at."""
 _OPEN = 8
 """Devices that are filled with shares at a time, where not all are looked at."""
-_STALE = -1
 
-_Heap = list[tuple[float, int, int]]
-"""A time, a cell or a device, and the version of it that the time was worked out for."""
+_Search = tuple[Heap, Container[int], Callable[[int], float], Callable[[int, float], float]]
+"""Of cells, what :func:`.heaps.first_of` takes: the heap, what is booked, and how to get times."""
 
 
 class _Slot:
@@ -64,14 +64,13 @@ class Forecast:
         self._shut = board.shut
         self._cell_versions = [0] * len(self._catalogue.cells)
         self._versions = [0] * len(self._free)
-        self._whole: dict[tuple[int, int], _Heap] = {}
+        self._whole: dict[tuple[int, int], Heap] = {}
         """By places of a want and number of devices: cells."""
         self._sorted = [self._in_order(cell) for cell in range(len(self._catalogue.cells))]
         """By cell: when its devices are free, in order."""
         self._booked: dict[int, frozenset[int]] = {}
-        self._put_off: dict[tuple[float, ...], tuple[int, float]] = {}
-        """To when booked times put off a start in a cell, and the version of the cell then."""
-        self._shared: dict[tuple[int, int, int], _Heap] = {}
+        self._searches: dict[tuple[int, int, float, int], _Search] = {}
+        self._shared: dict[tuple[int, int, int], Heap] = {}
         """By places and size of a share: devices that are shared, or planned to be."""
         self._slots: dict[int, deque[_Slot]] = {}
         """By places."""
@@ -117,7 +116,7 @@ class Forecast:
         """From ``start`` on ``device`` is one of those that are shared."""
         if self._exact:
             for heap in self._shared.values():
-                heappush(heap, (start, device, _STALE))
+                heappush(heap, (start, device, STALE))
             return
         slots = self._slots.get(want.group)
         if slots is None:
@@ -187,13 +186,13 @@ class Forecast:
         def later(device: int, start: float) -> float:
             return end_of_windows(closed[device], start, duration)
 
-        return _first(heap, self._versions, fresh, after, inf, closed, later)
+        return first_of(heap, self._versions, fresh, after, inf, closed, later)
 
-    def _sharing(self, want: Want) -> _Heap:
+    def _sharing(self, want: Want) -> Heap:
         """A heap for a size, from one for a smaller one: its times are early enough."""
         for (group, milli, memory), heap in self._shared.items():
             if group == want.group and milli <= want.milli and memory <= want.memory:
-                return [(time, device, _STALE) for time, device, _ in heap]
+                return [(time, device, STALE) for time, device, _ in heap]
         heap = [
             (self._room_at(device, want.milli, want.memory), device, self._versions[device])
             for kind, _ in want.places
@@ -229,51 +228,50 @@ class Forecast:
         self, want: Want, duration: float, after: float, closed: Closed, than: float
     ) -> tuple[float, int] | None:
         """The cell that has enough whole devices first, if that is earlier ``than`` that."""
+        key = (want.group, want.count, duration, id(closed))
+        search = self._searches.get(key)
+        if search is None:
+            search = self._searches[key] = self._search(want, duration, closed)
+        heap, booked, fresh, later = search
+        return first_of(heap, self._cell_versions, fresh, after, than, booked, later)
+
+    def _search(self, want: Want, duration: float, closed: Closed) -> _Search:
+        """The same for all that ask for as much for as long."""
         count, firsts = want.count, want.firsts
+        free, cells, kind_of = self._free, self._catalogue.cells, self._catalogue.kind_of
+        in_order, versions = self._sorted, self._cell_versions
         heap = self._whole.get((want.group, count))
         if heap is None:
-            heap = self._whole[want.group, count] = self._by_cell(want)
-        free, cells, kind_of = self._free, self._catalogue.cells, self._catalogue.kind_of
-
-        in_order, last = self._sorted, count - 1
+            heap = self._whole[want.group, count] = [
+                (self._enough(cell, first, count), cell, versions[cell])
+                for kind, first in want.places
+                for cell in self._catalogue.cells_of[kind]
+            ]
+            heapify(heap)
+        known: dict[tuple[int, float], tuple[int, float]] = {}
 
         def fresh(cell: int) -> float:
             first = firsts[kind_of[cell]]
-            return self._enough(cell, first, count) if first else in_order[cell][last]
+            return self._enough(cell, first, count) if first else in_order[cell][count - 1]
 
         def later(cell: int, start: float) -> float:
-            key = (cell, want.group, count, start, duration, id(closed))
-            known = self._put_off.get(key)
-            if known is not None and known[0] == self._cell_versions[cell]:
-                return known[1]
-            times = sorted(
-                end_of_windows(closed.get(device, ()), max(free[device], start), duration)
-                for device in cells[cell][firsts[kind_of[cell]] :]
-            )
-            time = times[count - 1] if len(times) >= count else inf
-            self._put_off[key] = (self._cell_versions[cell], time)
+            version, time = known.get((cell, start), (STALE, inf))
+            if version != versions[cell]:
+                times = sorted(
+                    end_of_windows(closed.get(device, ()), max(free[device], start), duration)
+                    for device in cells[cell][firsts[kind_of[cell]] :]
+                )
+                time = times[count - 1] if len(times) >= count else inf
+                known[cell, start] = (versions[cell], time)
             return time
 
-        booked = self._cells_of(closed)
-        return _first(heap, self._cell_versions, fresh, after, than, booked, later)
-
-    def _by_cell(self, want: Want) -> _Heap:
-        """When each cell has enough whole devices for ``want``."""
-        versions, cells_of = self._cell_versions, self._catalogue.cells_of
-        heap = [
-            (self._enough(cell, first, want.count), cell, versions[cell])
-            for kind, first in want.places
-            for cell in cells_of[kind]
-        ]
-        heapify(heap)
-        return heap
+        return heap, self._cells_of(closed), fresh, later
 
     def _enough(self, cell: int, first: int, count: int) -> float:
         """When ``count`` devices of ``cell``, from its ``first`` on, are free."""
-        if not first:
-            return self._sorted[cell][count - 1]
-        free = self._free
-        times = sorted([free[device] for device in self._catalogue.cells[cell][first:]])
+        times = self._sorted[cell]
+        if first:
+            times = sorted([self._free[device] for device in self._catalogue.cells[cell][first:]])
         return times[count - 1] if len(times) >= count else inf
 
     def _cells_of(self, closed: Closed) -> frozenset[int]:
@@ -301,40 +299,4 @@ class Forecast:
             ]
         if len(fit) > want.count:
             fit.sort(key=free.__getitem__)
-            return fit[-want.count :]
-        return fit
-
-
-def _first(
-    heap: _Heap,
-    versions: list[int],
-    fresh: Callable[[int], float],
-    after: float,
-    than: float,
-    booked: Container[int],
-    later: Callable[[int, float], float],
-) -> tuple[float, int] | None:
-    """The one of ``heap`` that starts first and before ``than``, and not before ``after``.
-
-    ``fresh`` works a key out; ``later`` says how times for which it is ``booked`` put a start off.
-    """
-    aside: _Heap = []
-    best: tuple[float, int] | None = None
-    while heap and than > after:
-        time, number, version = heap[0]
-        if time >= than:
-            break
-        if version != versions[number]:
-            heapreplace(heap, (fresh(number), number, versions[number]))
-            continue
-        start = max(after, time)
-        if number not in booked:
-            best = (start, number)  # those behind it are not earlier
-            break
-        aside.append(heappop(heap))
-        put_off = later(number, start)
-        if put_off < than:
-            best, than = (put_off, number), put_off
-    for entry in aside:
-        heappush(heap, entry)
-    return best
+        return fit[-want.count :]

@@ -17,9 +17,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from .catalogue import Catalogue, Want
-from .entitlement import Ledger, Terms
+from .entitlement import Ledger
 from .model import Lease, Limit
 from .plans import Plan
+from .terms import Terms
 
 
 class Entry:

@@ -39,8 +39,7 @@ class Reasons:
                 self._forbids[key] = found
             return found
         owner = entry.owner if entry.owner in self._outsiders else None
-        plans = 0 if entry.plan is None else 1
-        key = (entry.want.number, entry.others, entry.met, owner, plans)
+        key = (entry.want.number, entry.others, entry.met, owner)
         found = self._waits.get(key)
         if found is None:
             found = self._waits[key] = self._why(entry)

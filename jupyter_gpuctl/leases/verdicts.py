@@ -11,9 +11,9 @@ from math import ceil, inf
 
 from ..core.quantities import format_bytes
 from .accounting import GPU_HOUR, SLACK, Tally
-from .entitlement import Terms
 from .model import WHOLE, Lease, Limit, Outcome, Request, Verdict
 from .policy import HoursQuota, WindowKind
+from .terms import Terms
 
 _A = {WindowKind.DAILY: "a day", WindowKind.WEEKLY: "a week", WindowKind.MONTHLY: "a month"}
 _DAY = 24 * 3600
