@@ -15,6 +15,7 @@ import click
 from ..core.encoding import to_json
 from ..core.errors import InvalidInput
 from .participation import database_option, participating
+from .words import plural
 
 if TYPE_CHECKING:
     from ..leases.service import Actor, Authority
@@ -74,7 +75,7 @@ def leases(output: str, form: str | None, since: Any, until: Any, database_url: 
                 continue
             writer.write(lease)
             count += 1
-    click.echo(f"{count} leases written.", err=True)
+    click.echo(f"{plural(count, 'lease')} written.", err=True)
 
 
 def _all(authority: Authority, actor: Actor) -> Iterator[dict[str, Any]]:

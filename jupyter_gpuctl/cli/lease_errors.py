@@ -25,10 +25,12 @@ _NAMES = "|".join(_OPTIONS)
 _IN_JSON = re.compile(rf'"({_NAMES})": "?([^"\s]+?)"?(?=[.,\s]|$)')
 _FIELD = re.compile(rf"(?:^|(?<=: ))({_NAMES})(?==| (?:is|has) )")
 _ELSEWHERE = {
-    "GET leases lists them; ended ones with status=ended.": "See: jupyter gpuctl lease list",
+    "Look at the list of leases; those that have ended are in the history.": (
+        "See: jupyter gpuctl lease list"
+    ),
     "Ask for less at once, and go on with cursor.": "Ask for less at once.",
 }
-"""Mends that name what only REST has."""
+"""Mends that the command line has other words for."""
 
 
 @contextmanager

@@ -99,7 +99,8 @@ def preview_lines(answer: dict[str, Any]) -> Iterator[str]:
                 if answer["expires_at"]
                 else ""
             )
-            yield f"It would start now{end}, and cost up to {answer['gpu_hours']:.4g} GPU-hours."
+            cost = plural(float(f"{answer['gpu_hours']:.4g}"), "GPU-hour")
+            yield f"It would start now{end}, and cost up to {cost}."
         case "queued":
             begin = "when is not known"
             if answer["estimated_start"]:

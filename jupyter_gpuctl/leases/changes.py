@@ -41,7 +41,8 @@ def between(
             yield _entered(lease, now)
         elif lease.ending is EndReason.RECLAIMED and before.ending is None:
             end = moment(lease.expires_at or now)
-            message = f"It is borrowed, and ends at {end}: {lease.remark}".rstrip(": ")
+            whom = f", {lease.remark.rstrip('.')}" if lease.remark else ""
+            message = f"It is borrowed, and goes back at {end}{whom}."
             yield _change("lease.reclaiming", lease, now, message)
         elif (lease.expires_at or 0.0) > (before.expires_at or 0.0) and (
             lease.request.duration != before.request.duration

@@ -79,7 +79,7 @@ def seen_by(actor: Actor, lease: Lease | None, lease_id: str) -> Lease:
         raise NotFound(
             "lease.unknown",
             f"There is no lease {lease_id[:64]!r} of yours.",
-            hint="GET leases lists them; ended ones with status=ended.",
+            hint="Look at the list of leases; those that have ended are in the history.",
         )
     return lease
 

@@ -130,6 +130,11 @@ describe('the answer on top', () => {
       plain(holding(told, NOON, words)),
       '1 GPU · to be given back in 9 min 41 s'
     );
+    const kept = lease('b', { expires_at: iso(7200) });
+    assert.equal(
+      plain(holding([...told, kept], NOON, words)),
+      'You hold 2 GPUs · 1 GPU to be given back in 9 min 41 s'
+    );
   });
 
   it('says within what time to accept', () => {

@@ -128,7 +128,9 @@ def test_who_waits_is_offered_and_accepts(a, b):
 def test_a_dry_run_makes_nothing_not_even_a_database(a, tmp_path):
     preview = read(a, "lease", "request", "--dry-run")
     assert preview["verdict"]["outcome"] == "admitted"
-    assert "It would start now" in a("lease", "request", "--dry-run").stdout
+    said = a("lease", "request", "--dry-run").stdout
+    assert "It would start now" in said
+    assert "cost up to 1 GPU-hour." in said
     assert a("lease", "request", "--gpus", "3", "--dry-run").returncode == 1
     assert a("lease", "list").returncode == a("lease", "quota").returncode == 0
     assert a("status").returncode == a("doctor").returncode == 0

@@ -42,7 +42,14 @@ export function holding(
   );
   const time = left(remaining(first, now));
   if (first.reason !== null) {
-    return words.__('%1 · to be given back in %2', amount, time);
+    return active.length === 1
+      ? words.__('%1 · to be given back in %2', amount, time)
+      : words.__(
+          'You hold %1 · %2 to be given back in %3',
+          amount,
+          gpus(first.gpus, words),
+          time
+        );
   }
   return active.length === 1
     ? words.__('You hold %1 · %2 left', amount, time)
