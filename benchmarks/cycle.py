@@ -11,7 +11,7 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jupyter_gpuctl.leases.scheduler import decide
+from jupyter_gpuctl.leases.rules.scheduler import decide
 
 from .crowd import NOW, snapshot
 from .measure import MIB

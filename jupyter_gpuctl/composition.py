@@ -107,8 +107,8 @@ def authority(
         InvalidConfig: the quotas or the database's URL can't be read.
     """
     from .host.clocks import MachineClocks
-    from .leases import quota_file
     from .leases.policy import Policy
+    from .leases.quotas import file as quota_file
     from .leases.service import Authority
     from .store.location import database_file
 

@@ -16,7 +16,7 @@ from jupyter_gpuctl.leases.model import (
     Start,
 )
 from jupyter_gpuctl.leases.policy import Policy
-from jupyter_gpuctl.leases.scheduler import decide
+from jupyter_gpuctl.leases.rules.scheduler import decide
 
 from .loop import Broken, Placement
 from .trace import Node, Task

@@ -26,8 +26,8 @@ OLDEST_SQLITE = (3, 35)
 
 def examine_quotas() -> Iterator[tuple[str, Check]]:
     """Whether the quotas can be read."""
-    from ..leases import quota_file
     from ..leases.policy import Policy
+    from ..leases.quotas import file as quota_file
 
     settings = _settings()
     if settings is None:
@@ -59,7 +59,7 @@ def _promises(settings: GpuCtl, policy: Policy) -> tuple[str, ...]:
     from ..composition import sampler
     from ..core.clock import SystemClock
     from ..leases.devices import OwnSamples
-    from ..leases.quota_notices import notices
+    from ..leases.quotas.notices import notices
 
     clock = SystemClock()
     own = sampler(settings, log=logging.getLogger("gpuctl"))

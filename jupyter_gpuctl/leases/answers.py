@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from . import accounting, scheduler
-from .catalogue import matches
 from .model import (
     WHOLE,
     LeasableDevice,
@@ -24,6 +22,8 @@ from .model import (
 )
 from .policy import Policy
 from .ports import AuditEntry
+from .rules import accounting, scheduler
+from .rules.catalogue import matches
 from .sentences import ended_because
 from .wire import (
     AuditAnswer,

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import scheduler
 from .model import (
     TRANSITIONS,
     Account,
@@ -28,8 +27,9 @@ from .model import (
 )
 from .policy import Policy
 from .ports import AuditEntry, DeviceView, LeaseReader, LeaseTransaction
+from .rules import scheduler
+from .rules.windows import bounds
 from .time import Told
-from .windows import bounds
 
 RULES = "gpuctl"
 """The actor of what the rules do by themselves."""

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from ..core.errors import GpuCtlError, Unavailable
-from . import scheduler
 from .answers import Actor, Picture
 from .books import Books, Conditions, accounts, outside
 from .changes import Change, between
@@ -26,6 +25,7 @@ from .ports import (
     PolicySource,
     StoreSource,
 )
+from .rules import scheduler
 from .time import tell
 from .unopened import NothingYet
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from ..api.health import Check, CheckStatus
 from ..core.encoding import encode
-from . import answers, refusals, scheduler
+from . import answers, refusals
 from .answers import Actor
 from .changes import Change
 from .cursors import parse_end, parse_row, write_end
@@ -23,6 +23,7 @@ from .keeper import Keeper, Turn
 from .model import EndReason, Lease, LeaseStatus, Outcome, Request, Verdict
 from .policy import Policy
 from .ports import DeviceDirectory, MachineClocks, PolicySource, Remembered, StoreSource
+from .rules import scheduler
 from .wire import AuditsAnswer, LeaseAnswer, LeasesAnswer, PreviewAnswer, QuotaAnswer
 
 __all__ = ["Actor", "Authority", "Change"]

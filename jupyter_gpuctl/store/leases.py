@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..core.errors import Unavailable
-from ..leases.accounting import decay
 from ..leases.model import LeasableDevice, Lease, LeaseStatus
 from ..leases.ports import AuditEntry, LeaseReader, LeaseTransaction, Remembered
+from ..leases.rules.accounting import decay
 from ..leases.time import Anchor
 from .engine import BUSY_TIMEOUT, WRITE, sqlite_engine
 from .location import DatabaseFile

@@ -56,7 +56,7 @@ DOORS = {
         "store/migrations/env.py",
         "store/migrations/versions/v0001_leases.py",
     },
-    "yaml": {"leases/quota_file.py"},
+    "yaml": {"leases/quotas/file.py"},
 }
 
 

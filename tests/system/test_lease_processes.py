@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_gpuctl.leases.accounting import HALF_LIFE
+from jupyter_gpuctl.leases.rules.accounting import HALF_LIFE
 from jupyter_gpuctl.store.check import problems
 from jupyter_gpuctl.store.location import DatabaseFile
 from tests.system.lease_crowd import journal

@@ -8,9 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_gpuctl.leases import scheduler
-from jupyter_gpuctl.leases.accounting import GPU_HOUR, SLACK, tally
-from jupyter_gpuctl.leases.catalogue import matches
 from jupyter_gpuctl.leases.model import (
     LeasableDevice,
     Lease,
@@ -30,7 +27,10 @@ from jupyter_gpuctl.leases.policy import (
     Window,
     WindowKind,
 )
-from jupyter_gpuctl.leases.windows import bounds
+from jupyter_gpuctl.leases.rules import scheduler
+from jupyter_gpuctl.leases.rules.accounting import GPU_HOUR, SLACK, tally
+from jupyter_gpuctl.leases.rules.catalogue import matches
+from jupyter_gpuctl.leases.rules.windows import bounds
 
 HOUR = 3600
 SUNDAY_23 = datetime(2027, 1, 10, 23, tzinfo=UTC).timestamp()

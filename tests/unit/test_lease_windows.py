@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_gpuctl.leases.policy import Window, WindowKind
-from jupyter_gpuctl.leases.windows import bounds
+from jupyter_gpuctl.leases.rules.windows import bounds
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_gpuctl.leases.accounting import (
+from jupyter_gpuctl.leases.model import Account, Lease, LeaseStatus
+from jupyter_gpuctl.leases.policy import HoursQuota, Limits, Window, WindowKind
+from jupyter_gpuctl.leases.rules.accounting import (
     GPU_HOUR,
     HALF_LIFE,
     decay,
@@ -14,9 +16,7 @@ from jupyter_gpuctl.leases.accounting import (
     gauges,
     tally,
 )
-from jupyter_gpuctl.leases.model import Account, Lease, LeaseStatus
-from jupyter_gpuctl.leases.policy import HoursQuota, Limits, Window, WindowKind
-from jupyter_gpuctl.leases.windows import bounds
+from jupyter_gpuctl.leases.rules.windows import bounds
 from tests.unit.lease_worlds import (
     HOUR,
     NOW,

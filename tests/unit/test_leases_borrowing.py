@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from jupyter_gpuctl.leases import scheduler
 from jupyter_gpuctl.leases.model import EndReason, Limit, Reclaim, Start
 from jupyter_gpuctl.leases.policy import Limits
+from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
     HOUR,
     NOW,

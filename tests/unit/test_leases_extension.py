@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from jupyter_gpuctl.core.errors import Conflict, NotFound
-from jupyter_gpuctl.leases import scheduler
 from jupyter_gpuctl.leases.model import EndReason, Limit, Outcome
 from jupyter_gpuctl.leases.policy import Limits, Reservation, Window, WindowKind
+from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
     HOUR,
     NOW,

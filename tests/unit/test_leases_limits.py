@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jupyter_gpuctl.leases import scheduler
 from jupyter_gpuctl.leases.model import (
     Account,
     Limit,
     Outcome,
 )
 from jupyter_gpuctl.leases.policy import HoursQuota, Limits, Window, WindowKind
+from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
     HOUR,
     NOW,

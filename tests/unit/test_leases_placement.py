@@ -1,8 +1,8 @@
 """Which devices a request gets: whole ones stay whole, big holes big."""
 
-from jupyter_gpuctl.leases import scheduler
 from jupyter_gpuctl.leases.model import Limit, Outcome, Start
 from jupyter_gpuctl.leases.policy import Limits
+from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import GIB, NOW, ask, by_lease, holds, machine, policy, waits, world
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from jupyter_gpuctl.leases import scheduler
 from jupyter_gpuctl.leases.model import (
     Account,
     End,
@@ -14,6 +13,7 @@ from jupyter_gpuctl.leases.model import (
     Start,
 )
 from jupyter_gpuctl.leases.policy import Limits
+from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
     HOUR,
     NOW,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jupyter_gpuctl.leases import scheduler
 from jupyter_gpuctl.leases.model import Limit, Outcome
 from jupyter_gpuctl.leases.policy import Reservation
+from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
     HOUR,
     NOW,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_gpuctl.leases import scheduler
 from jupyter_gpuctl.leases.model import (
     WHOLE,
     Account,
@@ -20,9 +19,10 @@ from jupyter_gpuctl.leases.model import (
     Verdict,
 )
 from jupyter_gpuctl.leases.policy import GpuQuota, Policy
-from jupyter_gpuctl.leases.quota_file import load
-from jupyter_gpuctl.leases.quota_notices import notices
-from jupyter_gpuctl.leases.quotas import _GROUP, _LIMITS, _RESERVATION, _TOP, parse
+from jupyter_gpuctl.leases.quotas.file import load
+from jupyter_gpuctl.leases.quotas.notices import notices
+from jupyter_gpuctl.leases.quotas.reading import _GROUP, _LIMITS, _RESERVATION, _TOP, parse
+from jupyter_gpuctl.leases.rules import scheduler
 
 NOW = 1_799_658_000.0  # 2027-01-11T09:00Z, a Monday
 HOUR = 3600

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jupyter_gpuctl.core.errors import InvalidConfig
 from jupyter_gpuctl.leases.policy import GpuQuota, Policy
-from jupyter_gpuctl.leases.quota_file import (
+from jupyter_gpuctl.leases.quotas.file import (
     MOST_BYTES,
     SETTLE,
     FixedPolicy,

@@ -1,7 +1,7 @@
 from jupyter_gpuctl.leases.model import LeasableDevice
 from jupyter_gpuctl.leases.policy import Policy
-from jupyter_gpuctl.leases.quota_notices import notices
-from jupyter_gpuctl.leases.quotas import parse
+from jupyter_gpuctl.leases.quotas.notices import notices
+from jupyter_gpuctl.leases.quotas.reading import parse
 
 NOW = 1_799_629_200.0  # 2027-01-11T01:00Z
 EIGHT = [

@@ -18,7 +18,7 @@ from jupyter_gpuctl.leases.policy import (
     Window,
     WindowKind,
 )
-from jupyter_gpuctl.leases.quotas import WEEKDAYS, parse
+from jupyter_gpuctl.leases.quotas.reading import WEEKDAYS, parse
 
 BASE = Policy(offer_window=120, max_lease=4 * 3600, reclaim_grace=300)
 WEEK = 7 * 24 * 3600

@@ -16,7 +16,7 @@ const WEEKDAYS = [
   'Saturday'
 ];
 
-/** `14:20 UTC`, `Monday 00:00 UTC`, `2027-01-11 10:00 UTC`, as `leases/verdicts.py` writes them. */
+/** `14:20 UTC`, `Monday 00:00 UTC`, `2027-01-11 10:00 UTC`, as `leases/rules/verdicts.py` writes them. */
 const MOMENT = new RegExp(
   `(?:(\\d{4}-\\d\\d-\\d\\d) |(${WEEKDAYS.join('|')}) )?(\\d\\d):(\\d\\d) UTC`,
   'g'

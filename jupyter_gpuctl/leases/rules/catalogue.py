@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from .model import WHOLE, LeasableDevice, Request
+from ..model import WHOLE, LeasableDevice, Request
 
 _UNKNOWN = -1
 """Memory that isn't known: less than anybody can ask for."""

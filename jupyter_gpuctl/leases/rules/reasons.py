@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from ..model import Limit, Outcome, Verdict
 from . import verdicts
 from .cycle import Cycle
-from .model import Limit, Outcome, Verdict
 from .ordering import Entry
 from .placement import NONE_BARRED
 

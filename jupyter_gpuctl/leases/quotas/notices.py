@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .catalogue import alternatives, matches
-from .model import WHOLE, LeasableDevice
-from .policy import Policy, Reservation
+from ..model import WHOLE, LeasableDevice
+from ..policy import Policy, Reservation
+from ..rules.catalogue import alternatives, matches
 
 
 def notices(policy: Policy, devices: Sequence[LeasableDevice], now: float) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from math import inf
 from typing import TypeAlias
 
-from .model import WHOLE, Account, Lease, LeaseStatus, Snapshot
-from .policy import HoursQuota, Limits, Window, WindowKind
+from ..model import WHOLE, Account, Lease, LeaseStatus, Snapshot
+from ..policy import HoursQuota, Limits, Window, WindowKind
+from ..wire import Gauge
 from .windows import bounds
-from .wire import Gauge
 
 HALF_LIFE = 7 * 24 * 3600.0
 """Seconds after which use counts half in the fair share."""

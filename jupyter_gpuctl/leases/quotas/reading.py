@@ -16,8 +16,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from . import quota_values as read
-from .policy import (
+from ..policy import (
     GpuQuota,
     Group,
     HoursQuota,
@@ -27,7 +26,8 @@ from .policy import (
     Window,
     WindowKind,
 )
-from .quota_values import Mistakes
+from . import values as read
+from .values import Mistakes
 
 WEEK = 7 * 24 * 3600
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from math import inf
 
+from ..policy import GpuQuota
 from .accounting import SLACK, Tally
 from .cycle import Cycle
 from .forecast import Forecast
 from .ordering import Entry
-from .policy import GpuQuota
 from .terms import Holding, Terms
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from .policy import Window, WindowKind
+from ..policy import Window, WindowKind
 
 
 # A decision asks for the windows of all users at one moment, and most have the default's.

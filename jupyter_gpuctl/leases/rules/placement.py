@@ -19,8 +19,8 @@ from itertools import groupby
 from math import inf
 from typing import NamedTuple, TypeAlias
 
+from ..model import WHOLE
 from .catalogue import Catalogue, Want
-from .model import WHOLE
 
 NONE_BARRED: frozenset[int] = frozenset()
 Places: TypeAlias = tuple[tuple[int, int], ...]

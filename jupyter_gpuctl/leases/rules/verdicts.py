@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from math import ceil, inf
 
-from ..core.quantities import format_bytes
+from ...core.quantities import format_bytes
+from ..model import WHOLE, Lease, Limit, Outcome, Request, Verdict
+from ..policy import HoursQuota, WindowKind
 from .accounting import GPU_HOUR, SLACK, Tally
-from .model import WHOLE, Lease, Limit, Outcome, Request, Verdict
-from .policy import HoursQuota, WindowKind
 from .terms import Terms
 
 _A = {WindowKind.DAILY: "a day", WindowKind.WEEKLY: "a week", WindowKind.MONTHLY: "a month"}

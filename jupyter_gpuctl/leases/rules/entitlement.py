@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ..model import Account, Lease, Limit, Snapshot
+from ..policy import GpuQuota, HoursQuota
 from .accounting import SLACK, Tally, faded, tally_of, use_of
-from .model import Account, Lease, Limit, Snapshot
-from .policy import GpuQuota, HoursQuota
 from .terms import Holding, Kept, Scope, Terms
 
 OWN_LIMITS = frozenset(

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from ..core.errors import InvalidConfig, InvalidInput
-from ..core.quantities import parse_duration
-from .model import WHOLE
+from ...core.errors import InvalidConfig, InvalidInput
+from ...core.quantities import parse_duration
+from ..model import WHOLE
 
 MOST_DEVICES = 1_000_000
 LONGEST = 10 * 366 * 24 * 3600

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
+from ..model import WHOLE
 from .bookings import end_of_windows
 from .catalogue import Want
-from .model import WHOLE
 from .placement import Board, Hold
 
 Closed = Mapping[int, list[tuple[float, float]]]

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .borrowing import beyond_nominal
-from .cycle import decided
-from .entitlement import OWN_LIMITS, Ledger
-from .estimates import Estimates
-from .extension import Extension, extend
-from .model import (
+from ..model import (
     Lease,
     LeaseStatus,
     Limit,
@@ -24,6 +19,11 @@ from .model import (
     Start,
     Verdict,
 )
+from .borrowing import beyond_nominal
+from .cycle import decided
+from .entitlement import OWN_LIMITS, Ledger
+from .estimates import Estimates
+from .extension import Extension, extend
 from .outlook import in_line, outlook
 from .reasons import Reasons
 from .verdicts import queue_full

@@ -12,11 +12,7 @@ from dataclasses import replace
 from math import inf
 from operator import attrgetter
 
-from .bookings import Bookings
-from .borrowing import Claims, Victim
-from .catalogue import Catalogue
-from .entitlement import Ledger
-from .model import (
+from ..model import (
     WHOLE,
     Decision,
     End,
@@ -28,6 +24,10 @@ from .model import (
     Snapshot,
     Start,
 )
+from .bookings import Bookings
+from .borrowing import Claims, Victim
+from .catalogue import Catalogue
+from .entitlement import Ledger
 from .ordering import Entry, entries, in_order
 from .placement import Board, Hold
 from .plans import Plan, Planner

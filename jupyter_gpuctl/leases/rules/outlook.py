@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import inf
 
+from ..model import LeaseStatus, Limit, Offer, Outlook, Reclaim, Standing, Start
 from .cycle import Cycle
 from .estimates import Estimates
-from .model import LeaseStatus, Limit, Offer, Outlook, Reclaim, Standing, Start
 from .ordering import Entry
 from .reasons import Reasons
 

@@ -18,10 +18,10 @@ from collections.abc import Callable, Container, Iterable
 from heapq import heapify, heappush
 from math import inf
 
+from ..model import WHOLE
 from .bookings import end_of_windows
 from .catalogue import Want
 from .heaps import STALE, Heap, first_of
-from .model import WHOLE
 from .placement import Board, Hold
 from .plans import Closed
 

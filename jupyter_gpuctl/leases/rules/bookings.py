@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from math import inf
 
+from ..model import Lease, Snapshot
 from .catalogue import alternatives, matches
-from .model import Lease, Snapshot
 from .placement import NONE_BARRED, Board
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import inf
 
+from ..model import WHOLE, Lease, LeaseStatus
 from .catalogue import Want
 from .entitlement import Ledger
-from .model import WHOLE, Lease, LeaseStatus
 from .placement import Board
 from .plans import Plan, share_time
 from .terms import Holding

@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
-from ..core.errors import GpuCtlError, InvalidConfig
-from .policy import Policy
-from .ports import PolicySource
-from .quotas import parse
+from ...core.errors import GpuCtlError, InvalidConfig
+from ..policy import Policy
+from ..ports import PolicySource
+from .reading import parse
 
 MOST_BYTES = 512 * 1024
 """A file of more is not read: it would hold the quotas of more than ten thousand users."""

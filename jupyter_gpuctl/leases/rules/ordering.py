@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from ..model import Lease, Limit
 from .catalogue import Catalogue, Want
 from .entitlement import Ledger
-from .model import Lease, Limit
 from .plans import Plan
 from .terms import Terms
 

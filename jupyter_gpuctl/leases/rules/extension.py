@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import floor
 
-from ..core.errors import Conflict, NotFound
+from ...core.errors import Conflict, NotFound
+from ..model import EndReason, Lease, LeaseStatus, Limit, Outcome, Snapshot, Verdict
 from . import verdicts
 from .accounting import GPU_HOUR
 from .bookings import Bookings
 from .borrowing import beyond_nominal
 from .cycle import Cycle, decided
-from .model import EndReason, Lease, LeaseStatus, Limit, Outcome, Snapshot, Verdict
 from .placement import Board, Hold
 from .terms import Terms
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
+from ..model import Lease
+from ..policy import GpuQuota, Limits, Policy
 from .accounting import Tally, Use
-from .model import Lease
-from .policy import GpuQuota, Limits, Policy
 
 
 class Scope(NamedTuple):

@@ -1,0 +1,1 @@
+"""Quotas as people write them: reading, mistakes, and following the file."""
