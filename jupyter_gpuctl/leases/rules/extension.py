@@ -78,10 +78,10 @@ def extend(snapshot: Snapshot, lease_id: str, seconds: int, now: float) -> Exten
     until = max(end, min(asked, float(floor(cap.until))))
     if until >= asked:
         return Extension(
-            Verdict(Outcome.ADMITTED, message=f"It lasts until {verdicts.moment(until, now)}."),
+            Verdict(Outcome.ADMITTED, message=f"It lasts until {verdicts.deadline(until, now)}."),
             until,
         )
-    shown = verdicts.moment(until, now)
+    shown = verdicts.deadline(until, now)
     granted = until > end
     return Extension(
         Verdict(
@@ -97,7 +97,7 @@ def extend(snapshot: Snapshot, lease_id: str, seconds: int, now: float) -> Exten
 
 
 def _told_to_end(lease: Lease, now: float) -> Verdict:
-    end = "soon" if lease.expires_at is None else f"at {verdicts.moment(lease.expires_at, now)}"
+    end = "soon" if lease.expires_at is None else f"at {verdicts.deadline(lease.expires_at, now)}"
     if lease.ending is EndReason.RECLAIMED:
         whom = f" {lease.remark}" if lease.remark else ""
         return Verdict(

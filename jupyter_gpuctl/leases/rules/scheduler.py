@@ -26,7 +26,7 @@ from .estimates import Estimates
 from .extension import Extension, extend
 from .outlook import in_line, outlook
 from .reasons import Reasons
-from .verdicts import queue_full
+from .verdicts import gpus, queue_full
 
 __all__ = ["Assessment", "Extension", "assess", "borrowed", "decide", "extend"]
 
@@ -90,7 +90,7 @@ def assess(snapshot: Snapshot, owner: str, request: Request, now: float) -> Asse
     cycle = decided(replace(snapshot, leases=(*snapshot.leases, asked)), now)
     for decision in cycle.decisions:
         if isinstance(decision, Start) and decision.lease_id == _ASKED:
-            verdict = Verdict(Outcome.ADMITTED, message=_starts_now(decision))
+            verdict = Verdict(Outcome.ADMITTED, message=f"It starts now, on {gpus(request.milli)}.")
             return Assessment(verdict, decision.devices, decision.expires_at)
     waiting = in_line(cycle)
     place = next(n for n, entry in enumerate(waiting) if entry.lease is asked)
@@ -112,11 +112,6 @@ def assess(snapshot: Snapshot, owner: str, request: Request, now: float) -> Asse
         position=place + 1,
         estimated_start=None if time == float("inf") else time,
     )
-
-
-def _starts_now(decision: Start) -> str:
-    count = len(decision.devices)
-    return f"It starts now, on {count} GPU{'' if count == 1 else 's'}."
 
 
 def borrowed(snapshot: Snapshot, now: float) -> frozenset[str]:

@@ -46,7 +46,16 @@ def span(seconds: float) -> str:
 
 def moment(time: float, now: float) -> str:
     """``14:20 UTC``, ``Monday 00:00 UTC``, ``2027-01-11 10:00 UTC``: as short as it is clear."""
-    then = datetime.fromtimestamp(ceil(time / 60) * 60, UTC)
+    return _said(ceil(time / 60) * 60, time, now)
+
+
+def deadline(time: float, now: float) -> str:
+    """The same, rounded down: by then one has to be done."""
+    return _said(time // 60 * 60, time, now)
+
+
+def _said(rounded: float, time: float, now: float) -> str:
+    then = datetime.fromtimestamp(rounded, UTC)
     if -3600 < time - now < _DAY / 2 or then.date() == datetime.fromtimestamp(now, UTC).date():
         return f"{then:%H:%M} UTC"
     return f"{then:%A %H:%M} UTC" if 0 < time - now < 6 * _DAY else f"{then:%Y-%m-%d %H:%M} UTC"
