@@ -2,7 +2,7 @@
 
 The checks are written without the rules' own parts: what is held, spent and free is counted anew
 from the leases alone. ``tests/unit/test_leases_histories.py`` runs some hundreds of histories,
-``tests/soak/soak_leases.py`` thousands.
+``tests/soak/soak_lease_histories.py`` thousands.
 """
 
 from __future__ import annotations
