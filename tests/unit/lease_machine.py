@@ -472,9 +472,7 @@ class Histories(RuleBasedStateMachine):
         set_back = any((x.started_at or self.now) > self.now for x in self.live.values())
         # Who waits without any basis stands for its pool's nominal quota until it is given up.
         hopeless = any(s.estimated_start is None for s in outlook.standings.values())
-        # Which devices are booked is chosen anew in each cycle.
-        certain = not hopeless and not self.policy.reservations
-        if self.policy.reclaim_grace and not set_back and certain:
+        if self.policy.reclaim_grace and not set_back and not hopeless:
             assert not any(isinstance(d, Reclaim | End) for d in twice), "taken back twice"
 
     def reclaimed(self, decision: Reclaim, lease: Lease, started: set[str]) -> None:
@@ -613,12 +611,25 @@ class Histories(RuleBasedStateMachine):
         return found
 
     def booked_twice(self, reservation: Reservation, owners: set[str]) -> bool:
-        """Whether one of ``owners`` has booked the same time too: then it is the first one's."""
-        return any(
-            own.start < reservation.end and reservation.start < own.end
-            for own in self.policy.reservations
-            if owners & self.members(own.group)
-        )
+        """Whether one of ``owners`` has booked the same time too, and together it is too much.
+
+        Then the first booking counts, and there was never enough for the second.
+        """
+        own = [
+            each
+            for each in self.policy.reservations
+            if owners & self.members(each.group)
+            and each.start < reservation.end
+            and reservation.start < each.end
+        ]
+        wanted = reservation.gpus + sum(each.gpus for each in own if each != reservation)
+        fit = [
+            device
+            for device in self.devices
+            if (not reservation.model or reservation.model in device.model.lower())
+            and device.uuid not in self.outside
+        ]
+        return bool(own) and wanted > len(fit)
 
     def members(self, group: str) -> frozenset[str]:
         """Of a group, which the policy may not have."""
