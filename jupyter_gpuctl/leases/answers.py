@@ -104,10 +104,11 @@ class Picture:
             ended_at=when(lease.ended_at),
             position=standing.position if waiting and standing else None,
             estimated_start=when(standing.estimated_start) if waiting and standing else None,
-            kernel_id=None if theirs else request.kernel_id,
+            kernel_id=None if theirs else lease.kernel_id,
             note="" if theirs else request.note,
             remark="" if theirs else lease.remark,
             interactive=request.interactive,
+            strength=self.snapshot.policy.strength,
             borrowed=lease.id in self.borrowed,
             gpu_hours=lease.charged(self.now) / _HOUR,
             # What is said of a limit is for whom it binds.

@@ -42,6 +42,7 @@ _ACTIONS = {
     EndReason.LAPSED: "lease.lapse",
     EndReason.REVOKED: "lease.revoke",
     EndReason.RECLAIMED: "lease.reclaimed",
+    EndReason.IDLE: "lease.idle",
 }
 
 
@@ -223,16 +224,19 @@ class Books:
 
     def note(self, actor: str, action: str, lease: Lease | None, detail: Mapping[str, Any]) -> None:
         """A row of the audit."""
-        self._transaction.audit(
-            AuditEntry(
-                self.now,
-                actor,
-                action,
-                None if lease is None else lease.id,
-                None if lease is None else lease.owner,
-                detail,
-            )
-        )
+        lease_id, owner = (None, None) if lease is None else (lease.id, lease.owner)
+        self.write_down(actor, action, lease_id, owner, detail)
+
+    def write_down(
+        self,
+        actor: str,
+        action: str,
+        lease_id: str | None,
+        owner: str | None,
+        detail: Mapping[str, Any],
+    ) -> None:
+        """A row of the audit that may be about no lease."""
+        self._transaction.audit(AuditEntry(self.now, actor, action, lease_id, owner, detail))
 
     def _carry_out(self, decision: Decision) -> None:
         lease = self.live[decision.lease_id]

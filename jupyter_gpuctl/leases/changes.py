@@ -15,7 +15,7 @@ class Change:
 
     kind: str
     """``lease.queued``, ``.offered``, ``.started``, ``.extended``, ``.reclaiming`` (a borrowed
-    lease was told its end) or ``.ended``."""
+    lease was told its end), ``.attached``, ``.detached`` or ``.ended``."""
     lease_id: str
     owner: str
     time: float
@@ -49,6 +49,10 @@ def between(
         ):
             message = f"It lasts until {moment(lease.expires_at or now)} now."
             yield _change("lease.extended", lease, now, message)
+        elif lease.kernel_id != before.kernel_id:
+            kind = "lease.detached" if lease.kernel_id is None else "lease.attached"
+            message = "a kernel" if lease.kernel_id else "no kernel"
+            yield _change(kind, lease, now, f"It is attached to {message} now.")
 
 
 def _entered(lease: Lease, now: float) -> Change:

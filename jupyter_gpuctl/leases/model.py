@@ -51,6 +51,8 @@ class EndReason(StrEnum):
     """Ended by an administrator, who gave a reason."""
     RECLAIMED = "reclaimed"
     """Borrowed, and given way to an owner of nominal quota."""
+    IDLE = "idle"
+    """Nothing ran on it for long, and nobody wanted to keep it."""
 
 
 class Outcome(StrEnum):
@@ -121,6 +123,7 @@ class Request:
     interactive: bool = True
     """Somebody sits in front of it: after a wait it is offered, not started."""
     kernel_id: str | None = None
+    """The kernel that it is asked for: given back when that one is shut down."""
     note: str = ""
 
     @property
@@ -156,6 +159,11 @@ class Lease:
     end_reason: EndReason | None = None
     remark: str = ""
     """What an administrator said when revoking, or whom a borrowed lease gives way to."""
+    kernel_id: str | None = None
+    """The kernel that it is attached to by now."""
+    used_at: float | None = None
+    """When it was last vouched for: something ran on it, or its owner wanted to keep it. Written
+    now and then only; ``None``: not since it began."""
 
     @property
     def holds(self) -> bool:

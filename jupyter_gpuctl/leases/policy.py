@@ -17,6 +17,19 @@ class WindowKind(StrEnum):
     MONTHLY = "monthly"
 
 
+class Strength(StrEnum):
+    """How strongly leases are enforced."""
+
+    OFF = "off"
+    """Not at all: kernels are left as they are."""
+    ADVISORY = "advisory"
+    """Kernels are told their devices (``CUDA_VISIBLE_DEVICES``); nobody is stopped."""
+    GUARDED = "guarded"
+    """Advisory, and processes on devices that they don't hold are stopped, after a warning."""
+    ISOLATED = "isolated"
+    """In a container that has the leased devices only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The time over which GPU-hours are counted."""
@@ -109,6 +122,12 @@ class Policy:
     """Seconds that a borrower is given before borrowed devices are taken back."""
     max_lease: int = 24 * 3600
     """Seconds: the longest lease where no quota says otherwise."""
+    strength: Strength = Strength.ADVISORY
+    """What is really done, not what is wished for."""
+    unleased_devices: bool = True
+    """Whether processes without a lease may use devices that nobody holds."""
+    expiry_grace: int = 300
+    """Seconds after the end of a lease in which what still runs on it is not stopped."""
     _limits: dict[tuple[str, str | None], Limits] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -100,6 +100,18 @@ def still_live(lease: Lease) -> None:
         )
 
 
+def of_their_own(actor: Actor, lease: Lease) -> None:
+    """Raises:
+    Forbidden: it is another's, even for an administrator.
+    """
+    if lease.owner != actor.user:
+        raise Forbidden(
+            "lease.not_yours",
+            f"Lease {lease.id} is {lease.owner}'s.",
+            hint="Only they can use it.",
+        )
+
+
 def offered_to(actor: Actor, lease: Lease) -> None:
     """Raises:
     Forbidden: it is another's, even for an administrator.

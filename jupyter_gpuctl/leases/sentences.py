@@ -14,6 +14,7 @@ _BECAUSE = {
     EndReason.LAPSED: "the offer was not accepted in time",
     EndReason.REVOKED: "an administrator revoked it",
     EndReason.RECLAIMED: "it was borrowed, and the owner of the quota needed it",
+    EndReason.IDLE: "nothing ran on it for long",
 }
 
 

@@ -17,6 +17,7 @@ from ..api.health import Check, CheckStatus
 from ..core.encoding import encode
 from . import answers, refusals
 from .answers import Actor
+from .bindings import GIVEN_BACK, Bindings
 from .changes import Change
 from .cursors import parse_end, parse_row, write_end
 from .keeper import Keeper, Turn
@@ -27,12 +28,6 @@ from .rules import scheduler
 from .wire import AuditsAnswer, LeaseAnswer, LeasesAnswer, PreviewAnswer, QuotaAnswer
 
 __all__ = ["Actor", "Authority", "Change"]
-
-_BY_ITS_OWNER = {
-    LeaseStatus.QUEUED: EndReason.CANCELLED,
-    LeaseStatus.OFFERED: EndReason.DECLINED,
-    LeaseStatus.ACTIVE: EndReason.RELEASED,
-}
 
 
 class Authority:
@@ -58,6 +53,8 @@ class Authority:
         self._place = store.place
         self._policies = policies
         self._keeper = Keeper(store, devices, policies, clock=clock, log=log, announce=announce)
+        self.bindings = Bindings(self._keeper)
+        """Which lease belongs to which kernel, and whether it is used."""
 
     # --- what users ask -----------------------------------------------------------------------
 
@@ -192,12 +189,12 @@ class Authority:
                 turn.books.settle()
             lease = refusals.seen_by(actor, turn.lease(lease_id), lease_id)
             foreign = lease.owner != actor.user
-            again = {EndReason.REVOKED} if foreign else set(_BY_ITS_OWNER.values())
+            again = {EndReason.REVOKED} if foreign else set(GIVEN_BACK.values())
             if lease.end_reason not in again:
                 refusals.still_live(lease)
                 if foreign:
                     refusals.reason_given(lease, reason)
-                why = EndReason.REVOKED if foreign else _BY_ITS_OWNER[lease.status]
+                why = EndReason.REVOKED if foreign else GIVEN_BACK[lease.status]
                 lease = turn.books.end(lease, why, turn.books.now, actor.user, reason.strip())
                 turn.books.settle()
         return turn.state().picture.lease(lease, actor)
@@ -301,6 +298,7 @@ def _requested(turn: Turn, actor: Actor, request: Request) -> LeaseAnswer | None
         request=_charged(request, turn.conditions.policy, actor.user),
         status=LeaseStatus.QUEUED,
         created_at=books.now,
+        kernel_id=request.kernel_id,
     )
     books.add(lease)
     books.note(actor.user, "lease.request", lease, _asked(request))

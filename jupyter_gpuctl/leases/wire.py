@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .model import EndReason, LeaseStatus, Verdict
-from .policy import WindowKind
+from .policy import Strength, WindowKind
 
 _DOCUMENTED = {"use_attribute_docstrings": True}
 _BODY = {"use_attribute_docstrings": True, "extra": "forbid"}
@@ -85,10 +85,13 @@ class LeaseAnswer:
     estimated_start: datetime | None
     """``null`` while queued: there is no basis for saying."""
     kernel_id: str | None
+    """The kernel that it is attached to."""
     note: str
     remark: str
     """What an administrator said when revoking, or whom a borrowed lease gives way to."""
     interactive: bool
+    strength: Strength
+    """How strongly it is enforced."""
     borrowed: bool
     """Beyond the nominal quota: it gives way when an owner of nominal quota waits."""
     gpu_hours: float

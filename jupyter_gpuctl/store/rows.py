@@ -31,6 +31,8 @@ def to_row(lease: Lease) -> dict[str, Any]:
         "ended_at": lease.ended_at,
         "end_reason": lease.end_reason and lease.end_reason.value,
         "remark": lease.remark,
+        "attached_to": lease.kernel_id,
+        "used_at": lease.used_at,
     }
 
 
@@ -58,6 +60,8 @@ def from_row(row: Any) -> Lease:
         ended_at,
         end_reason,
         remark,
+        attached_to,
+        used_at,
     ) = row
     return Lease(
         lease_id,
@@ -73,4 +77,6 @@ def from_row(row: Any) -> Lease:
         ended_at,
         end_reason and EndReason(end_reason),
         remark,
+        attached_to,
+        used_at,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: a database at this one needs none. A test compares it with Alembic's."""
 
 metadata = sa.MetaData()
@@ -35,6 +35,8 @@ leases = sa.Table(
     sa.Column("ended_at", sa.Double),
     sa.Column("end_reason", sa.String(16)),
     sa.Column("remark", sa.Text, nullable=False),
+    sa.Column("attached_to", sa.String(255)),
+    sa.Column("used_at", sa.Double),
 )
 
 devices = sa.Table(

@@ -939,7 +939,7 @@ export interface components {
          * @description Why a lease is over.
          * @enum {string}
          */
-        EndReason: "released" | "expired" | "cancelled" | "declined" | "lapsed" | "revoked" | "reclaimed";
+        EndReason: "released" | "expired" | "cancelled" | "declined" | "lapsed" | "revoked" | "reclaimed" | "idle";
         /**
          * ErrorAnswer
          * @description What every refused or failed call answers.
@@ -1243,7 +1243,10 @@ export interface components {
              * @description ``null`` while queued: there is no basis for saying.
              */
             estimated_start: string | null;
-            /** Kernel Id */
+            /**
+             * Kernel Id
+             * @description The kernel that it is attached to.
+             */
             kernel_id: string | null;
             /** Note */
             note: string;
@@ -1254,6 +1257,8 @@ export interface components {
             remark: string;
             /** Interactive */
             interactive: boolean;
+            /** @description How strongly it is enforced. */
+            strength: components["schemas"]["Strength"];
             /**
              * Borrowed
              * @description Beyond the nominal quota: it gives way when an owner of nominal quota waits.
@@ -1547,6 +1552,12 @@ export interface components {
             kernels: components["schemas"]["KernelReading"][];
             host: components["schemas"]["HostReading"];
         };
+        /**
+         * Strength
+         * @description How strongly leases are enforced.
+         * @enum {string}
+         */
+        Strength: "off" | "advisory" | "guarded" | "isolated";
         /**
          * Verdict
          * @description The answer to a request, with the limit that decided. Also a wire type.

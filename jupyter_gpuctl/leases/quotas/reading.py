@@ -36,7 +36,16 @@ MOST_QUEUED = 1_000_000
 MOST_PRIORITY = 1_000_000
 MOST_WEIGHT = 1e6
 
-_TOP = ("default", "users", "groups", "reservations", "names", "reclaim_grace")
+_TOP = (
+    "default",
+    "users",
+    "groups",
+    "reservations",
+    "names",
+    "reclaim_grace",
+    "expiry_grace",
+    "without_lease",
+)
 _LIMITS = ("gpus", "gpu_hours", "max_lease", "max_queued", "models", "priority", "weight")
 _POOL = tuple(name for name in _LIMITS if name != "max_queued")
 _GROUP = ("members", *_LIMITS, "each")
@@ -73,9 +82,11 @@ def parse(value: Any, *, base: Policy, source: str = "the quotas") -> Policy:
     changed: dict[str, Any] = {}
     if "names" in top:
         changed["hide_names"] = _names(found, top["names"])
-    if "reclaim_grace" in top:
-        grace = read.duration(found, "reclaim_grace", top["reclaim_grace"], least=0, example="10m")
-        changed["reclaim_grace"] = grace
+    for name, example in (("reclaim_grace", "10m"), ("expiry_grace", "5m")):
+        if name in top:
+            changed[name] = read.duration(found, name, top[name], least=0, example=example)
+    if "without_lease" in top:
+        changed["unleased_devices"] = _without_lease(found, top["without_lease"])
     found.settle(source)
     return dataclasses.replace(
         base,
@@ -250,6 +261,12 @@ def _names(found: Mistakes, value: Any) -> bool:
     if value not in ("hidden", "shown"):
         found.add("names", value, "is not known.", "Write hidden or shown.")
     return bool(value == "hidden")
+
+
+def _without_lease(found: Mistakes, value: Any) -> bool:
+    if value not in ("all", "none"):
+        found.add("without_lease", value, "is not known.", "Write all or none.")
+    return bool(value == "all")
 
 
 def _reservation(

@@ -192,6 +192,14 @@ export function endedNotice(
         actions: ['request'],
         autoClose: false
       };
+    case 'idle':
+      return {
+        ...base,
+        type: 'info',
+        message: words.__('%1 has gone back: nothing ran on it.', what),
+        actions: ['request'],
+        autoClose: false
+      };
     default:
       return null;
   }

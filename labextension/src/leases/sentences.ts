@@ -170,6 +170,8 @@ export function ending(lease: LeaseAnswer, words: Words): string {
       return words.__('revoked');
     case 'reclaimed':
       return words.__('taken back');
+    case 'idle':
+      return words.__('not used');
     default:
       return '';
   }
