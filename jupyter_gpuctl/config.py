@@ -14,11 +14,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from traitlets import Bool, Float, Int, TraitError, TraitType, Unicode, validate
+from traitlets import Bool, CaselessStrEnum, Float, Int, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
-from .core.errors import InvalidConfig
-from .core.quantities import parse_duration
+from .core.errors import GpuCtlError, InvalidConfig
+from .core.quantities import parse_bytes, parse_duration
 
 ENVIRONMENT_PREFIX = "GPUCTL_"
 MIN_INTERVAL = 0.1
@@ -62,10 +62,57 @@ class Quotas(TraitType[Any, Any]):
         """A path, or a mapping as JSON."""
         if not s.lstrip().startswith("{"):
             return s
-        try:
-            return json.loads(s, object_pairs_hook=_each_once)
-        except (ValueError, RecursionError) as error:
-            raise TraitError(f"GpuCtl.{self.name} is not JSON: {error}.") from error
+        return _json(s, str(self.name))
+
+
+class Limits(TraitType[Any, Any]):
+    """A mapping of memory and disk in bytes, pids and cpu; a limit must not vanish by a slip."""
+
+    info_text = 'a mapping such as {"memory": "4GiB", "pids": 500}'
+
+    def validate(self, obj: Any, value: Any) -> Mapping[str, int | float]:
+        if not isinstance(value, Mapping):
+            raise TraitError(
+                f"GpuCtl.{self.name}={_short(value)} is not {self.info_text}. Write one."
+            )
+        return {str(name): self._limit(str(name), given) for name, given in value.items()}
+
+    def from_string(self, s: str) -> Any:
+        """A mapping as JSON."""
+        return _json(s, str(self.name))
+
+    def _limit(self, name: str, value: Any) -> int | float:
+        if name not in _LIMITS:
+            known = ", ".join(_LIMITS)
+            raise TraitError(f"GpuCtl.{self.name} has {name!r}, which is none of {known}.")
+        least, mend = _LIMITS[name]
+        found: Any = value
+        if name in ("memory", "disk"):
+            try:
+                found = parse_bytes(value)
+            except GpuCtlError:
+                found = None
+        number = isinstance(found, int | float if name == "cpu" else int)
+        if isinstance(found, bool) or not number or not least <= found < math.inf:
+            raise TraitError(
+                f"GpuCtl.{self.name}[{name!r}]={_short(value)} can't be a limit. Write {mend}."
+            )
+        return float(found) if name == "cpu" else int(found)
+
+
+_LIMITS: Mapping[str, tuple[float, str]] = {
+    "memory": (64 * 1024**2, 'a size of at least 64 MiB, such as "4GiB"'),
+    "pids": (16, "a whole number of at least 16, such as 500"),
+    "cpu": (0.1, "a number of cores of at least 0.1, such as 2"),
+    "disk": (1024**2, 'a size of at least 1 MiB, such as "20GiB"'),
+}
+
+
+def _json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError) as error:
+        raise TraitError(f"GpuCtl.{name} is not JSON: {error}.") from error
 
 
 def _whole_path(text: str) -> str:
@@ -140,6 +187,41 @@ class GpuCtl(Configurable):
         Also read: "8h", "2d".""",
     ).tag(config=True)
 
+    enforcement = CaselessStrEnum(
+        ["off", "advisory", "guarded", "isolated"],
+        "advisory",
+        help="""How strongly leases are enforced. off: kernels are left as they are. advisory:
+        they are told their GPUs (CUDA_VISIBLE_DEVICES). guarded: processes on GPUs that they
+        don't hold are found too, and stopped where guard_mode is enforce. isolated: kernels run in
+        containers that have no other GPUs.""",
+    ).tag(config=True)
+
+    guard_mode = CaselessStrEnum(
+        ["dry-run", "enforce"],
+        "dry-run",
+        help="""What a guard does about a process on a GPU that it doesn't hold. dry-run: it says
+        what it would do. enforce: it warns, then stops the process.""",
+    ).tag(config=True)
+
+    idle_after = Duration(
+        2400.0,
+        help="""Seconds after which the owner of a lease on which nothing runs is asked whether to
+        keep it; 0: never. Also read: "40m".""",
+    ).tag(config=True)
+
+    idle_grace = Duration(
+        600.0,
+        help="""Seconds after that question until an idle lease is given back, if nobody has
+        answered; 0: it is asked, and never given back by itself. Also read: "10m".""",
+    ).tag(config=True)
+
+    default_limits = Limits(
+        {},
+        help="""What each kernel and each container may use, with all that it starts: a mapping
+        with memory ("4GiB"), pids (processes and threads), cpu (cores) and disk (containers only).
+        What is left out is not limited.""",
+    ).tag(config=True)
+
     @validate("simulate_gpus")
     def _check_simulate_gpus(self, proposal: Mapping[str, Any]) -> int:
         value: int = proposal["value"]
@@ -171,6 +253,17 @@ class GpuCtl(Configurable):
                 "Write sqlite:////whole/path/gpuctl.sqlite, with four slashes, or leave it empty."
             )
         return url
+
+    @validate("idle_after", "idle_grace")
+    def _check_idle(self, proposal: Mapping[str, Any]) -> float:
+        value: float = proposal["value"]
+        name = proposal["trait"].name
+        if value != 0 and not 1 <= value <= LONGEST_LEASE:
+            raise TraitError(
+                f"GpuCtl.{name}={value:g} is neither 0 nor between a second and a year. "
+                'Set it to "30m", for half an hour, or to 0, for never.'
+            )
+        return value
 
     @validate("offer_window")
     def _check_offer_window(self, proposal: Mapping[str, Any]) -> float:

@@ -6,14 +6,15 @@ Nothing here looks at a kernel: the kernels' wing does, and tells what it has se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import refusals
 from .answers import Actor
 from .books import RULES
 from .keeper import Keeper, Turn
-from .model import EndReason, Lease, LeaseStatus
+from .model import EndReason, LeasableDevice, Lease, LeaseStatus
+from .policy import Policy
 from .wire import LeaseAnswer
 
 GIVEN_BACK = {
@@ -24,6 +25,17 @@ GIVEN_BACK = {
 """Why a lease ends that its owner gives back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is leased, at one time."""
+
+    leases: tuple[Lease, ...]
+    """The live ones of all users, queued ones too."""
+    devices: tuple[LeasableDevice, ...]
+    policy: Policy
+    now: float
+
+
 class Bindings:
     """Called on worker threads, several at a time. Every method raises ``Unavailable`` where the
     store is away.
@@ -32,9 +44,15 @@ class Bindings:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
 
-    def live(self) -> tuple[Lease, ...]:
-        """All live leases as values of this wing, whoever's they are."""
-        return tuple(self._keeper.current().live.values())
+    def look(self) -> Held:
+        """All live leases, whoever's they are, and what else matters to a kernel. From memory
+        where nothing has changed.
+        """
+        state = self._keeper.current()
+        conditions = state.conditions
+        return Held(
+            tuple(state.live.values()), conditions.view.devices, conditions.policy, conditions.now
+        )
 
     def attach(self, actor: Actor, lease_id: str, kernel_id: str) -> LeaseAnswer:
         """Attach a live lease to a kernel; from the one that had it before it is taken away.
@@ -55,7 +73,7 @@ class Bindings:
 
         Returns the ids of the leases that were given back.
         """
-        if not any(_attached(lease, owner, kernel_id) for lease in self.live()):
+        if not any(_attached(lease, owner, kernel_id) for lease in self.look().leases):
             return ()
         ended = []
         with self._keeper.turn(owner) as turn:

@@ -33,7 +33,7 @@ def for_kernel(kernel_id, gpus=1):
 
 
 def value(authority, lease_id):
-    (found,) = [lease for lease in authority.bindings.live() if lease.id == lease_id]
+    (found,) = [lease for lease in authority.bindings.look().leases if lease.id == lease_id]
     return found
 
 

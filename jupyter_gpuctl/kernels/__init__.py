@@ -1,0 +1,1 @@
+"""The lease reaches the kernel: launch, attach, guard, idle reclaim."""
