@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jupyter_gpuctl.leases.model import Limit, Outcome
-from jupyter_gpuctl.leases.policy import Reservation
+from jupyter_gpuctl.leases.model import EndReason, Limit, Outcome, Reclaim
+from jupyter_gpuctl.leases.policy import Limits, Reservation
 from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
     HOUR,
@@ -15,6 +15,7 @@ from tests.unit.lease_worlds import (
     holds,
     machine,
     policy,
+    quota,
     waits,
     world,
 )
@@ -141,3 +142,85 @@ def test_it_wakes_when_a_booked_time_ends_while_somebody_waits():
 def test_more_than_there_is_can_be_booked_and_keeps_what_there_is(gpus):
     snapshot = world(machine("a", 1), policy=booked(in_two_hours(gpus)))
     assert assess(snapshot, request=ask(hours=9)).verdict.limit is Limit.RESERVATION
+
+
+LENT = policy(
+    group("vision", "ann", pool=Limits(gpus=quota(8, nominal=0))),
+    group("speech", "eve", pool=Limits(gpus=quota(8, nominal=2))),
+    COURSE,
+    reclaim_grace=600,
+)
+
+
+def lent(gpus):
+    """Borrowed, the last one the youngest, beyond the booked time."""
+    request = ask(group="vision", hours=5.5)
+    return [
+        holds(f"lent {n}", gpu, owner="ann", since=1800.0 - n, until=5 * HOUR, request=request)
+        for n, gpu in enumerate(gpus)
+    ]
+
+
+def asked_back(hours, **more):
+    return waits("eve's", "eve", ask(hours=hours, group="speech", interactive=False, **more))
+
+
+def reclaims(snapshot):
+    """What is taken back, and what the leases are like then."""
+    found = scheduler.decide(snapshot, NOW).decisions
+    assert all(isinstance(decision, Reclaim) for decision in found)
+    told = {decision.lease_id: decision.expires_at for decision in found}
+    leases = [
+        replace(lease, ending=EndReason.RECLAIMED, expires_at=told[lease.id])
+        if lease.id in told
+        else lease
+        for lease in snapshot.leases
+    ]
+    return set(told), replace(snapshot, leases=tuple(leases))
+
+
+def test_what_is_taken_back_for_an_owner_is_not_booked_for_a_class_meanwhile():
+    gpus = machine("a", 2)
+    snapshot = world(
+        gpus + machine("b", 1, "T4"),
+        *lent(gpus),
+        asked_back(3, model="A100"),
+        policy=replace(LENT, reservations=(in_two_hours(),)),
+    )
+    taken, after = reclaims(snapshot)
+    assert taken == {"lent 1"}
+    assert reclaims(after)[0] == set(), "once is enough"
+
+
+def test_nothing_is_taken_back_for_whom_a_class_would_keep_it_from():
+    gpus = machine("a", 2)
+    rules = replace(LENT, reservations=(in_two_hours(),))
+    assert reclaims(world(gpus, *lent(gpus), asked_back(3), policy=rules))[0] == set()
+    taken, after = reclaims(world(gpus, *lent(gpus), asked_back(1), policy=rules))
+    assert len(taken) == 1, "there is time for that before the class"
+    assert reclaims(after)[0] == set()
+
+
+def test_what_starts_beside_the_booked_devices_does_not_move_the_booking():
+    gpus = machine("a", 4)
+    beside = holds("1", *gpus[2:], until=9 * HOUR)
+    snapshot = world(gpus + machine("b", 4), beside, policy=booked(in_two_hours(2)))
+    assert assess(snapshot, request=ask(2, hours=9)).devices == ("GPU-b-0", "GPU-b-1")
+    assert len(assess(snapshot, request=ask(4, hours=9)).devices) == 4
+
+
+def test_what_members_hold_elsewhere_stands_in_for_booked_devices_until_they_leave_it():
+    gpus = machine("a", 2)
+    held = holds("1", gpus[1], owner="cat", until=3 * HOUR)
+    snapshot = world(gpus, held, policy=booked(in_two_hours()))
+    assert assess(snapshot, request=ask(hours=3)).devices == (gpus[0].uuid,)
+    verdict = assess(snapshot, request=ask(hours=3.5)).verdict
+    assert verdict.message == ("The free GPUs are booked for the group course from 13:00 UTC.")
+    assert verdict.hint == "Ask for at most 3 h to start now."
+
+
+def test_what_members_hold_of_another_model_does_not_stand_in():
+    gpus = machine("a", 1, "H100") + machine("b", 1, "T4")
+    held = holds("1", gpus[1], owner="cat", until=9 * HOUR)
+    snapshot = world(gpus, held, policy=booked(in_two_hours(model="H100")))
+    assert assess(snapshot, request=ask(hours=3)).verdict.limit is Limit.RESERVATION

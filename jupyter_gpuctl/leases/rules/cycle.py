@@ -264,7 +264,7 @@ class Cycle:
         claim = self._borrowed().serve(
             entry.want,
             entry.bound.pool,
-            self.bookings.barred(met),
+            self.bookings.wanted(met),
             met,
             self.planner.planned,
         )

@@ -208,7 +208,7 @@ def _by_bookings(cycle: Cycle, lease: Lease, asked: float) -> list[_Cap]:
             f"GPUs are booked for the group {then.group} from "
             f"{verdicts.moment(then.start, cycle.now)}",
         )
-        for then, else_ in zip(after.all, without.all, strict=True)
+        for then, else_ in zip(after.reserved, without.reserved, strict=True)
         if lease.owner not in then.members and then.late > else_.late
     ]
 
