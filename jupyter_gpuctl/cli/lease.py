@@ -6,6 +6,7 @@ It takes part in the same database as the servers, so no server need run.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -135,7 +136,24 @@ def list_(ended: bool, mine: bool, limit: int, as_json: bool, database_url: str 
         Console(highlight=False).print(leases_table(answer))
 
 
-@lease.command()
+class _Longer(click.Command):
+    """Takes a duration below 0 for what it is: click would take it for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for text in args:
+            if _BELOW_0.match(text):
+                raise InvalidInput(
+                    "request.invalid",
+                    f"DURATION={text!r} is below 0: a lease can be made longer, not shorter.",
+                    hint="To give it back early: jupyter gpuctl lease release",
+                )
+        return super().parse_args(ctx, args)
+
+
+_BELOW_0 = re.compile(r"-\s*[\d.]")
+
+
+@lease.command(cls=_Longer)
 @click.argument("lease_id", metavar="ID")
 @click.argument("duration")
 @_common

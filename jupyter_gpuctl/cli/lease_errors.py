@@ -13,6 +13,7 @@ from .words import local_times
 _OPTIONS = {
     "gpus": "--gpus",
     "duration": "--duration",
+    "extend": "DURATION",
     "gpu_model": "--model",
     "gpu_memory": "--memory",
     "group": "--group",
@@ -20,7 +21,7 @@ _OPTIONS = {
     "reason": "--reason",
     "limit": "--limit",
 }
-"""The option for each field of the REST interface."""
+"""The option or argument for each field of the REST interface."""
 _NAMES = "|".join(_OPTIONS)
 _IN_JSON = re.compile(rf'"({_NAMES})": "?([^"\s]+?)"?(?=[.,\s]|$)')
 _FIELD = re.compile(rf"(?:^|(?<=: ))({_NAMES})(?==| (?:is|has) )")

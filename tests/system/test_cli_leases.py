@@ -157,6 +157,11 @@ def test_exit_statuses_tell_refused_from_mistaken_from_away(a, tmp_path):
     assert fails(2, "lease", "request", "--note", "x" * 501).startswith("Error: --note has 501")
     assert "jupyter gpuctl lease list" in fails(1, "lease", "release", "aabbcc")
     assert "'soon' is not a duration" in fails(2, "lease", "request", "--duration", "soon")
+    assert "DURATION='soon' is not a duration" in fails(2, "lease", "extend", "aabbcc", "soon")
+    assert fails(2, "lease", "extend", "aabbcc", "-1h") == (
+        "Error: DURATION='-1h' is below 0: a lease can be made longer, not shorter. To give it "
+        "back early: jupyter gpuctl lease release"
+    )
     assert "is not a valid float" in fails(2, "lease", "request", "--gpus", "two")
     assert "sqlite:////" in fails(2, "lease", "list", "--database-url", "mysql://db/x")
     letter = tmp_path / "letter.sqlite"
