@@ -267,7 +267,7 @@ class Authority:
         authority = Check(CheckStatus.OK, message, detail=detail)
         problem = self._policies.problem
         if problem is not None:
-            hint = "Mend it; until then the quotas that were read before hold."
+            hint = "Until then the quotas that were read before hold."
             authority = Check(CheckStatus.WARNING, problem, hint, detail)
         elif state is not None and state.conditions.view.problem:
             view = state.conditions.view

@@ -449,8 +449,10 @@ def test_health_speaks_of_store_and_quotas(house, authority):
     }
     authority.request(A, ask(1))
     assert authority.checks()["authority"].detail == {"kind": "embedded", "live": 1}
-    house.problem = "quotas.yaml: line 3 is not YAML."
-    assert authority.checks()["authority"].message == house.problem
+    house.problem = "quotas.yaml: line 3 is not YAML. Mend it there."
+    told = authority.checks()["authority"]
+    assert told.message == house.problem
+    assert told.hint == "Until then the quotas that were read before hold."
 
 
 def test_a_store_that_can_not_be_opened_is_told_and_tried_again(house, authority):

@@ -99,7 +99,7 @@ class QuotaFile:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the newest file, as of the last :meth:`policy`."""
+        """What is wrong with the newest file, and the mend, as of the last :meth:`policy`."""
         return self._problem
 
     def _follow(self) -> None:
@@ -113,7 +113,7 @@ class QuotaFile:
             self._policy = self._read()
             self._problem = None
         except GpuCtlError as error:
-            self._problem = f"{error} The quotas that were read before hold on."
+            self._problem = str(error)
 
     def _look(self) -> _Stamp:
         """What changes when the file does; nothing where there is none."""
