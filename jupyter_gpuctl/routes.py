@@ -8,6 +8,7 @@ from .api import health
 from .api.base import GpuCtlHandler
 from .api.routes import Operation, Route
 from .gpus import handlers as gpus
+from .kernels import handlers as kernels
 from .leases import handlers as leases
 
 
@@ -36,6 +37,7 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *gpus.ROUTES,
     *leases.ROUTES,
+    *kernels.ROUTES,
     Route(
         "openapi.json",
         OpenApiHandler,

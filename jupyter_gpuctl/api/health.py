@@ -62,6 +62,10 @@ class HealthAnswer:
     """Leases, quotas, telemetry."""
     authority: Check
     """Who decides on leases."""
+    limits: Check
+    """What holds ``default_limits`` for kernels."""
+    guard: Check
+    """What is done about processes on GPUs that they don't hold."""
 
 
 Checks = Callable[[], Mapping[str, Check]]
@@ -84,6 +88,8 @@ def health(checks: Mapping[str, Check]) -> HealthAnswer:
         "engine": _NOT_YET,
         "store": _UNKNOWN,
         "authority": _UNKNOWN,
+        "limits": _UNKNOWN,
+        "guard": _UNKNOWN,
     } | dict(checks)
     worst = max((check.status for check in parts.values()), key=_GRAVITY.index)
     return HealthAnswer(status=worst, version=__version__, **parts)

@@ -160,7 +160,7 @@ _BELOW_0 = re.compile(r"-\s*[\d.]")
 def extend(lease_id: str, duration: str, as_json: bool, database_url: str | None) -> None:
     """Make a lease end later, by DURATION."""
     seconds = parse_patch({"extend": duration})
-    assert seconds is not None
+    assert isinstance(seconds, int)
     with participating(database_url) as (authority, actor):
         found = authority.extend(actor, _resolve(authority, actor, lease_id), seconds)
     _print(to_json(found), as_json, _lease_lines)
@@ -173,6 +173,17 @@ def accept(lease_id: str | None, as_json: bool, database_url: str | None) -> Non
     """Accept an offer; without ID your only one."""
     with participating(database_url) as (authority, actor):
         found = authority.accept(actor, _resolve(authority, actor, lease_id, LeaseStatus.OFFERED))
+    _print(to_json(found), as_json, _lease_lines)
+
+
+@lease.command()
+@click.argument("lease_id", metavar="[ID]", required=False)
+@_common
+def keep(lease_id: str | None, as_json: bool, database_url: str | None) -> None:
+    """Keep a lease though nothing runs on it; without ID your only active one."""
+    with participating(database_url) as (authority, actor):
+        wanted = _resolve(authority, actor, lease_id, LeaseStatus.ACTIVE)
+        found = authority.bindings.keep(actor, wanted)
     _print(to_json(found), as_json, _lease_lines)
 
 

@@ -77,18 +77,21 @@ class LeasesHandler(LeaseHandler):
 
 
 class OneLeaseHandler(LeaseHandler):
-    """One lease: look, extend or accept, give back."""
+    """One lease: look; extend, accept or keep; give back."""
 
     async def get(self, id: str) -> None:  # noqa: A002
         self.answer(await self.ask(lambda authority, actor: authority.lease(actor, id)))
 
     async def patch(self, id: str) -> None:  # noqa: A002
-        from .requests import KEY_HEADER, parse_key, parse_patch
+        from .requests import KEY_HEADER, Wish, parse_key, parse_patch
 
-        seconds = parse_patch(read_object(self.request))
-        if seconds is None:
+        wished = parse_patch(read_object(self.request))
+        if wished is Wish.ACCEPT:
             self.answer(await self.ask(lambda authority, actor: authority.accept(actor, id)))
+        elif wished is Wish.KEEP:
+            self.answer(await self.ask(lambda authority, actor: authority.bindings.keep(actor, id)))
         else:
+            seconds = wished
             key = parse_key(self.request.headers.get(KEY_HEADER))
             self.answer(
                 await self.ask(lambda authority, actor: authority.extend(actor, id, seconds, key))

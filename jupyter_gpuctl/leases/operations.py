@@ -47,7 +47,7 @@ ONE_LEASE = (
     Operation("GET", "One lease", LeaseAnswer, errors=(403, 404, 503)),
     Operation(
         "PATCH",
-        "Extend it, or accept the offer",
+        "Extend it, accept the offer, or keep it though nothing runs on it",
         LeaseAnswer,
         body=LeasePatchBody,
         headers=(_KEY,),

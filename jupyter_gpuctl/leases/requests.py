@@ -9,6 +9,7 @@ import difflib
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from ..core.errors import InvalidInput
@@ -38,9 +39,16 @@ _REQUEST_FIELDS = (
 )
 _TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 """Of Unicode's bidirectional classes (annex 9), those of its explicit formatting characters."""
-_PATCH_FIELDS = ("extend", "accept")
+_PATCH_FIELDS = ("extend", "accept", "keep")
 _DURATION_HINT = "Write seconds, or such as 90m, 2h or 1h30m."
 _GPUS_HINT = "Ask for 1 or more whole GPUs, or for a share below 1 such as 0.25."
+
+
+class Wish(Enum):
+    """What ``PATCH leases/{id}`` asks for besides a longer time."""
+
+    ACCEPT = "accept"
+    KEEP = "keep"
 
 
 def parse_request(body: Mapping[str, Any]) -> tuple[Request, bool]:
@@ -73,28 +81,31 @@ def parse_request(body: Mapping[str, Any]) -> tuple[Request, bool]:
     return request, _flag(body, "dry_run", default=False)
 
 
-def parse_patch(body: Mapping[str, Any]) -> int | None:
-    """By how many seconds to extend, in the body of ``PATCH leases/{id}``; ``None``: accept.
+def parse_patch(body: Mapping[str, Any]) -> int | Wish:
+    """By how many seconds to extend, in the body of ``PATCH leases/{id}``; or what else is wished.
 
     Raises:
-        InvalidInput: neither or both, or a value that can't be.
+        InvalidInput: none or several, or a value that can't be.
     """
-    hint = 'Send {"extend": "1h"} or {"accept": true}.'
+    hint = 'Send {"extend": "1h"}, {"accept": true} or {"keep": true}.'
     _known(body, _PATCH_FIELDS, hint)
-    extend, accept = body.get("extend"), body.get("accept")
-    if (extend is None) == (accept is None):
-        which = "Neither extend nor accept is" if extend is None else "Both extend and accept are"
-        raise _invalid("extend", extend, f"{which} there.", hint)
-    if accept is None:
-        return _duration("extend", extend)
-    if accept is not True:
+    given = [name for name in _PATCH_FIELDS if body.get(name) is not None]
+    if len(given) != 1:
+        message = "None of extend, accept and keep is there."
+        if given:
+            message = f"{' and '.join(given)} are there together."
+        raise _invalid("extend", body.get("extend"), message, hint)
+    name, value = given[0], body[given[0]]
+    if name == "extend":
+        return _duration(name, value)
+    if value is not True:
         raise _invalid(
-            "accept",
-            accept,
-            f"accept={_show(accept)} is not true.",
-            "To decline an offer, DELETE the lease.",
+            name,
+            value,
+            f"{name}={_show(value)} is not true.",
+            "To decline an offer or give a lease back, DELETE it.",
         )
-    return None
+    return Wish(name)
 
 
 def parse_key(text: str | None) -> str | None:

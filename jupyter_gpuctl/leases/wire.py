@@ -41,7 +41,7 @@ class LeaseRequestBody:
 
 @dataclass(frozen=True, slots=True)
 class LeasePatchBody:
-    """``PATCH leases/{id}``: one of the two."""
+    """``PATCH leases/{id}``: one of the three."""
 
     __pydantic_config__ = _BODY
 
@@ -49,6 +49,8 @@ class LeasePatchBody:
     """By how much longer: seconds, or such as ``1h``."""
     accept: bool | None = None
     """``true`` accepts an offer. To decline it, ``DELETE`` the lease."""
+    keep: bool | None = None
+    """``true`` keeps a lease on which nothing runs: it counts as used now."""
 
 
 @dataclass(frozen=True, slots=True)

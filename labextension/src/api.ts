@@ -454,7 +454,7 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Extend it, or accept the offer */
+        /** Extend it, accept the offer, or keep it though nothing runs on it */
         patch: {
             parameters: {
                 query?: never;
@@ -608,6 +608,214 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/kernels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kernels of this server with their GPUs, idle leases, and what the guard has found */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["KernelsAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/kernels/{id}/attach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Attach a lease to a kernel; says whether the kernel must be restarted */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AttachBody"];
+                };
+            };
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["KernelAnswer"];
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description It contradicts what is so by now */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Refused by policy: the verdict is in `detail` */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        /** Detach all leases from a kernel; they stay */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["KernelAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Refused by policy: the verdict is in `detail` */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -659,6 +867,29 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Applied
+         * @description Whether a kernel has been told of the devices that it may use by now.
+         * @enum {string}
+         */
+        Applied: "untouched" | "launch" | "live" | "when_idle" | "restart" | "unsupported";
+        /**
+         * AttachBody
+         * @description ``POST kernels/{id}/attach``.
+         */
+        AttachBody: {
+            /**
+             * Lease Id
+             * @description A live lease of the caller's. Attached to another kernel, it leaves that one.
+             */
+            lease_id: string;
+        };
+        /**
+         * Attachment
+         * @description How it stands between a kernel and leases.
+         * @enum {string}
+         */
+        Attachment: "none" | "queued" | "offered" | "attached";
         /**
          * AuditAnswer
          * @description One row of the audit.
@@ -762,6 +993,49 @@ export interface components {
          * @enum {string}
          */
         CheckStatus: "ok" | "warning" | "error" | "off";
+        /**
+         * Death
+         * @description How a kernel ended. Also a wire type.
+         */
+        Death: {
+            /**
+             * Time
+             * @description Seconds since the epoch.
+             */
+            time: number;
+            reason: components["schemas"]["DeathReason"];
+            /**
+             * Limit
+             * @description Bytes, or processes.
+             */
+            limit: number | null;
+            /**
+             * Peak
+             * @description Bytes, or processes.
+             */
+            peak: number | null;
+            /**
+             * Execution Count
+             * @description Of the cell that ran: the number in its brackets.
+             */
+            execution_count: number | null;
+            /**
+             * Exit Code
+             * @description As Python tells it: minus a signal's number.
+             */
+            exit_code: number | null;
+            /**
+             * Message
+             * @description One sentence for people.
+             */
+            message: string;
+        };
+        /**
+         * DeathReason
+         * @description Why a kernel has ended without having been asked to.
+         * @enum {string}
+         */
+        DeathReason: "out_of_memory" | "machine_out_of_memory" | "too_many_processes" | "stopped_by_guard" | "unknown";
         /**
          * Device
          * @description A GPU, or a MIG instance of one. Named by its UUID, never by its index.
@@ -969,6 +1243,58 @@ export interface components {
             hint: string;
         };
         /**
+         * FindingAnswer
+         * @description A process that uses a device in a way that leases don't allow.
+         */
+        FindingAnswer: {
+            /** Pid */
+            pid: number;
+            /** Name */
+            name: string | null;
+            /**
+             * Device
+             * @description UUID.
+             */
+            device: string;
+            kind: components["schemas"]["FindingKind"];
+            /**
+             * User
+             * @description ``null``: not known, or hidden by policy.
+             */
+            user: string | null;
+            /** Kernel Id */
+            kernel_id: string | null;
+            /** Notebook */
+            notebook: string | null;
+            /**
+             * Lease Id
+             * @description The caller's own that it ran on, or runs over.
+             */
+            lease_id: string | null;
+            stage: components["schemas"]["Stage"];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Next At
+             * @description When the next stage comes; ``null``: none does.
+             */
+            next_at: string | null;
+            /**
+             * Message
+             * @description One sentence: what would be done or is done, why, and what helps.
+             */
+            message: string;
+        };
+        /**
+         * FindingKind
+         * @description What is wrong with a process on a device.
+         * @enum {string}
+         */
+        FindingKind: "not_held" | "over_memory" | "ended";
+        /**
          * Gauge
          * @description One limit that has a use: a bar in the panel.
          */
@@ -1078,6 +1404,12 @@ export interface components {
             samples: components["schemas"]["Sample"][];
         };
         /**
+         * GuardMode
+         * @description What the guard does about what it finds: the trait ``guard_mode``.
+         * @enum {string}
+         */
+        GuardMode: "dry-run" | "enforce";
+        /**
          * HealthAnswer
          * @description ``GET health``.
          */
@@ -1102,6 +1434,10 @@ export interface components {
             store: components["schemas"]["Check"];
             /** @description Who decides on leases. */
             authority: components["schemas"]["Check"];
+            /** @description What holds ``default_limits`` for kernels. */
+            limits: components["schemas"]["Check"];
+            /** @description What is done about processes on GPUs that they don't hold. */
+            guard: components["schemas"]["Check"];
         };
         /**
          * HostReading
@@ -1132,6 +1468,99 @@ export interface components {
             limits: components["schemas"]["CgroupLimits"] | null;
             /** @description The disk of the user's home. */
             home: components["schemas"]["DiskUse"] | null;
+        };
+        /**
+         * IdleAnswer
+         * @description A lease of the caller's on which nothing has run for long.
+         */
+        IdleAnswer: {
+            /** Lease Id */
+            lease_id: string;
+            /**
+             * Since
+             * Format: date-time
+             * @description Nothing has run on it since.
+             */
+            since: string;
+            /**
+             * Holds Memory
+             * @description Memory of its devices is held, though nothing runs: it is not given back by itself.
+             */
+            holds_memory: boolean;
+            /**
+             * Release At
+             * @description When it is given back unless it is kept; ``null``: not by itself.
+             */
+            release_at: string | null;
+            /** Message */
+            message: string;
+        };
+        /**
+         * KernelAnswer
+         * @description A kernel of this server, and the GPUs that it may use.
+         */
+        KernelAnswer: {
+            /** Kernel Id */
+            kernel_id: string;
+            /**
+             * Name
+             * @description Of the kernelspec.
+             */
+            name: string;
+            /** Notebook */
+            notebook: string | null;
+            /**
+             * State
+             * @description As the kernel says: ``idle``, ``busy`` …
+             */
+            state: string;
+            attachment: components["schemas"]["Attachment"];
+            /**
+             * Lease Ids
+             * @description Live leases that are attached to it, the active ones first.
+             */
+            lease_ids: string[];
+            /**
+             * Devices
+             * @description UUIDs that its active leases give it.
+             */
+            devices: string[];
+            /** @description Whether it has been told of them. */
+            applied: components["schemas"]["Applied"];
+            /**
+             * Message
+             * @description One sentence for people: how it stands, and what a restart would cost where it takes one.
+             */
+            message: string;
+            limits: components["schemas"]["KernelLimitsAnswer"];
+            /** @description How it ended last, until it has run a cell again. */
+            death: components["schemas"]["Death"] | null;
+        };
+        /**
+         * KernelLimitsAnswer
+         * @description What one kernel and all that it starts may use together. ``null``: not limited.
+         */
+        KernelLimitsAnswer: {
+            /**
+             * Memory
+             * @description Bytes.
+             */
+            memory: number | null;
+            /**
+             * Pids
+             * @description Processes and threads at once.
+             */
+            pids: number | null;
+            /**
+             * Cpu
+             * @description Cores.
+             */
+            cpu: number | null;
+            /**
+             * Enforced By
+             * @description ``cgroup v2``, ``cgroup v1``, ``systemd`` or ``watcher``; ``null``: by nothing.
+             */
+            enforced_by: string | null;
         };
         /**
          * KernelReading
@@ -1175,6 +1604,31 @@ export interface components {
              * @description How many, the kernel itself counted.
              */
             processes: number;
+        };
+        /**
+         * KernelsAnswer
+         * @description ``GET kernels``: the kernels of this server.
+         */
+        KernelsAnswer: {
+            /** Items */
+            items: components["schemas"]["KernelAnswer"][];
+            /** Next */
+            next: string | null;
+            /** @description How strongly leases are enforced here. */
+            strength: components["schemas"]["Strength"];
+            guard_mode: components["schemas"]["GuardMode"];
+            /** Idle */
+            idle: components["schemas"]["IdleAnswer"][];
+            /**
+             * Findings
+             * @description The caller's own; an administrator's are all.
+             */
+            findings: components["schemas"]["FindingAnswer"][];
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
         };
         /**
          * LeaseAnswer
@@ -1273,7 +1727,7 @@ export interface components {
         };
         /**
          * LeasePatchBody
-         * @description ``PATCH leases/{id}``: one of the two.
+         * @description ``PATCH leases/{id}``: one of the three.
          */
         LeasePatchBody: {
             /**
@@ -1288,6 +1742,12 @@ export interface components {
              * @default null
              */
             accept: boolean | null;
+            /**
+             * Keep
+             * @description ``true`` keeps a lease on which nothing runs: it counts as used now.
+             * @default null
+             */
+            keep: boolean | null;
         };
         /**
          * LeaseRequestBody
@@ -1552,6 +2012,12 @@ export interface components {
             kernels: components["schemas"]["KernelReading"][];
             host: components["schemas"]["HostReading"];
         };
+        /**
+         * Stage
+         * @description How far the guard has gone with a process.
+         * @enum {string}
+         */
+        Stage: "reported" | "warned" | "interrupted" | "terminated" | "killed";
         /**
          * Strength
          * @description How strongly leases are enforced.

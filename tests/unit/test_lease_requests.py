@@ -11,6 +11,7 @@ from jupyter_gpuctl.core.errors import InvalidInput
 from jupyter_gpuctl.leases.model import Request
 from jupyter_gpuctl.leases.requests import (
     MAX_KEY,
+    Wish,
     parse_key,
     parse_limit,
     parse_patch,
@@ -154,14 +155,18 @@ def test_an_empty_object_is_told_what_to_send():
     assert "extend" in refusal(parse_patch, {}).hint
 
 
-def test_a_patch_extends_or_accepts_and_nothing_else():
+def test_a_patch_extends_accepts_or_keeps_and_nothing_else():
     assert parse_patch({"extend": "1h"}) == 3600
     assert parse_patch({"extend": 90, "accept": None}) == 90
-    assert parse_patch({"accept": True}) is None
-    for body in ({"accept": False}, {"accept": 1}, {"extend": True}, {"extend": 0}):
+    assert parse_patch({"accept": True}) is Wish.ACCEPT
+    assert parse_patch({"keep": True, "extend": None}) is Wish.KEEP
+    for body in ({"accept": False}, {"keep": 1}, {"extend": True}, {"extend": 0}):
         refusal(parse_patch, body)
-    assert "Both" in refusal(parse_patch, {"extend": 1, "accept": True}).message
-    assert "Neither" in refusal(parse_patch, {"extend": None}).message
+    assert (
+        "extend and accept are there together"
+        in refusal(parse_patch, {"extend": 1, "accept": True}).message
+    )
+    assert "None of" in refusal(parse_patch, {"extend": None}).message
 
 
 def test_a_key_is_short_plain_text():
@@ -243,14 +248,14 @@ def test_anything_is_a_request_or_a_refusal_that_names_it(body):
     assert request.shared <= (request.memory is not None)
 
 
-@given(st.dictionaries(st.sampled_from(["extend", "accept", "x"]), json_values))
-def test_any_patch_is_a_time_or_an_acceptance_or_a_refusal(body):
+@given(st.dictionaries(st.sampled_from(["extend", "accept", "keep", "x"]), json_values))
+def test_any_patch_is_a_time_or_a_wish_or_a_refusal(body):
     try:
-        seconds = parse_patch(body)
+        wished = parse_patch(body)
     except InvalidInput as error:
         check(error)
         return
-    assert seconds is None or seconds >= 1
+    assert isinstance(wished, Wish) or wished >= 1
 
 
 @given(
