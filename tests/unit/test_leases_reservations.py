@@ -224,3 +224,12 @@ def test_what_members_hold_of_another_model_does_not_stand_in():
     held = holds("1", gpus[1], owner="cat", until=9 * HOUR)
     snapshot = world(gpus, held, policy=booked(in_two_hours(model="H100")))
     assert assess(snapshot, request=ask(hours=3)).verdict.limit is Limit.RESERVATION
+
+
+def test_what_stands_in_for_one_class_opens_nothing_that_another_lacks():
+    gpus = machine("a", 2)
+    held = holds("1", *machine("b", 1, "T4"), owner="cat", until=9 * HOUR)
+    both = booked(in_two_hours(), in_two_hours(2, model="A100"))
+    snapshot = world(gpus + machine("b", 1, "T4"), held, policy=both)
+    assert assess(snapshot, request=ask(hours=9)).verdict.limit is Limit.RESERVATION
+    assert assess(snapshot, request=ask(2, hours=2)).devices

@@ -62,11 +62,14 @@ class Tally:
     """What live leases will use after the reset: amount, from when, until when."""
     kept: float = 0.0
     """For the heads of the queue: what is used beside them must leave it."""
+    left: float = field(init=False)
+    """What can still be asked for."""
+    plain: float = field(init=False)
+    """Until when ``left`` is all there is to know: later ends reach into other windows."""
 
-    @property
-    def left(self) -> float:
-        """What can still be asked for."""
-        return self.limit - self.used - self.committed
+    def __post_init__(self) -> None:
+        self.left = self.limit - self.used - self.committed
+        self.plain = inf if self.rolling else self.reset
 
     def cost(self, milli: int, begin: float, end: float) -> float:
         """What a lease of ``milli`` from ``begin`` to ``end`` takes from this window."""
@@ -75,6 +78,7 @@ class Tally:
     def commit(self, milli: int, begin: float, end: float) -> None:
         """Count a lease of ``milli`` from ``begin`` to ``end`` as if it were used to its end."""
         self.committed += self.cost(milli, begin, end)
+        self.left = self.limit - self.used - self.committed
         if end > self.reset:
             self.later.append((milli, max(begin, self.reset), end))
 
@@ -89,12 +93,11 @@ class Tally:
         In this window beside what is used and set aside, and in each window that it reaches into
         beside what live leases will use there.
         """
-        left, within = self.limit - self.used - self.committed, self.rolling or end <= self.reset
-        if within and milli * (end - begin) <= left:
+        if milli * (end - begin) <= self.left and end <= self.plain:
             return True  # as nearly always
-        if self.cost(milli, begin, end) > left + SLACK:
+        if self.cost(milli, begin, end) > self.left + SLACK:
             return False
-        if within:
+        if end <= self.plain:
             return True
         return self.until(milli, max(begin, self.reset), end) >= end
 

@@ -82,7 +82,7 @@ class Bookings:
         later: dict[float, set[int]] = {}
         for device, end in zip(order, stand_ins, strict=False):
             later.setdefault(end, set()).add(device)
-        kept = frozenset(choice.devices).difference(*later.values())
+        kept = frozenset(choice.devices).difference(*later.values()) | choice.twice
         group, members, end = choice.group, choice.members, choice.end
         late = max(0, choice.late - len(stand_ins))
         wanted = choice.wanted if late else NONE_BARRED
@@ -102,8 +102,6 @@ class Bookings:
 
     def met(self, others: int, end: float) -> int:
         """Those of ``others`` that a lease from now to ``end`` runs into."""
-        if not others:
-            return 0
         found = self._met.get((others, end))
         if found is None:
             met = (n for n, b in enumerate(self.all) if others >> n & 1 and b.start < end)

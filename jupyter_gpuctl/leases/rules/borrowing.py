@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from math import inf
 
 from ..model import WHOLE, Lease, LeaseStatus
@@ -84,9 +84,10 @@ class Claims:
         self._ends = ends
         self._by = by
         self._victims: dict[int, Victim] = {}
-        self._cells: dict[int, list[Victim]] = defaultdict(list)
+        self._of_kinds: dict[int, list[tuple[float, int, int]]] = {}
         self._heaps: dict[tuple[int, int, int], list[tuple[float, int, int]]] = {}
         self._hopeless: set[tuple[int, int, int]] = set()
+        cells: dict[int, list[Victim]] = defaultdict(list)
         borrowed = beyond_nominal(ledger)
         for holder, lease in enumerate(held):
             leaves = ends[holder] <= by
@@ -100,7 +101,7 @@ class Claims:
             if cell is None:
                 continue
             if leaves:
-                self._cells.setdefault(cell, [])  # something comes free there by itself
+                cells.setdefault(cell, [])  # something comes free there by itself
                 continue
             bound = ledger.terms(lease.owner, lease.request.group)
             victim = Victim(
@@ -113,7 +114,12 @@ class Claims:
                 lease.devices,
             )
             self._victims[holder] = victim
-            self._cells[cell].append(victim)
+            cells[cell].append(victim)
+        self._cells: list[tuple[float, int, int]] = sorted(
+            (min((victim.priority for victim in victims), default=-inf), 0, cell)
+            for cell, victims in cells.items()
+        )
+        """By what can be foreseen cheaply: priority of victims, devices that are missing."""
 
     def _cell(self, lease: Lease) -> int | None:
         catalogue = self._board.catalogue
@@ -134,6 +140,8 @@ class Claims:
         firsts = want.firsts
         looked_at: list[tuple[float, int, int]] = []
         best: tuple[tuple[object, ...], Claim] | None = None
+        nobody = inf
+        """The cell of a claim for which nobody has to give way: only one before it is better."""
         while heap and len(looked_at) < _LOOKED_AT:
             priority, was_short, cell = heappop(heap)
             first = firsts[self._board.catalogue.kind_of[cell]]
@@ -149,9 +157,12 @@ class Claims:
                 heappush(heap, (priority, short, cell))
                 continue
             looked_at.append((priority, short, cell))
+            if cell > nobody:
+                continue
             found = self._take_in(want, pool, devices)
             if found is not None and (best is None or (*found[0], cell) < best[0]):
                 best = ((*found[0], cell), found[1])
+                nobody = inf if found[1].victims else cell
         for entry in looked_at:
             heappush(heap, entry)
         if best is None:
@@ -163,29 +174,27 @@ class Claims:
         return best[1]
 
     def _heap(self, want: Want, pool: Holding, key: int) -> list[tuple[float, int, int]]:
-        """Cells by what can be foreseen cheaply: priority of victims, devices that are missing."""
         heap = self._heaps.get((want.number, id(pool), key))
         if heap is None:
-            kinds = want.firsts
-            heap = [
-                (min((victim.priority for victim in victims), default=-inf), 0, cell)
-                for cell, victims in self._cells.items()
-                if self._board.catalogue.kind_of[cell] in kinds
-            ]
-            heapify(heap)
-            self._heaps[want.number, id(pool), key] = heap
+            fit = self._of_kinds.get(want.kinds)
+            if fit is None:
+                kind_of, kinds = self._board.catalogue.kind_of, want.firsts
+                fit = [each for each in self._cells if kind_of[each[2]] in kinds]
+                self._of_kinds[want.kinds] = fit
+            heap = self._heaps[want.number, id(pool), key] = fit.copy()  # what is sorted is a heap
         return heap
 
     def _short(self, want: Want, pool: Holding, devices: Sequence[int]) -> int | None:
         """Devices to be taken back; ``None``: even that would not do."""
-        takeable = soon = 0
         free_at, by = self._board.free_at, self._by
-        for device in devices:
-            if free_at[device] <= by:
-                soon += 1
-            elif want.shared or all(self._takes(pool, holder) for holder in self._late(device)):
-                takeable += 1
-        return max(0, want.count - soon) if soon + takeable >= want.count else None
+        late = [device for device in devices if free_at[device] > by]
+        missing = want.count - (len(devices) - len(late))
+        if missing <= 0:
+            return 0
+        takeable = len(late)
+        if not want.shared and takeable >= missing:
+            takeable = sum(all(self._takes(pool, h) for h in self._late(d)) for d in late)
+        return missing if takeable >= missing else None
 
     def _late(self, device: int) -> list[int]:
         """The holders of ``device`` that don't leave it by the end of the grace."""

@@ -14,7 +14,7 @@ way for the same need. Hence
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence, Set
 from heapq import nsmallest
 from math import inf
 
@@ -34,7 +34,7 @@ class Choice:
         start: float,
         board: Board,
         held: Sequence[Lease],
-        taken: Container[int],
+        taken: Set[int],
     ) -> None:
         """``held``: leases by the board's numbers; ``taken``: devices booked for others then."""
         self.group = reservation.group
@@ -51,32 +51,28 @@ class Choice:
         cells = [cell for n, cell in enumerate(board.catalogue.cells) if fitting[n]]
         self._look_at_members(held, fitting)
         count = reservation.gpus
-        told = self._told_to_leave(held)
-        certain: list[list[int]] = []
-        others: list[int] = []
+        unsure = taken | self._told_to_leave(held)
         left, shut = self._left, board.shut
-        for cell in cells:
-            free = [
-                device
-                for device in cell
-                if left[device] <= start
-                and not shut[device]
-                and device not in taken
-                and device not in told
-            ]
-            if free:
-                certain.append(free)
-            if len(free) < len(cell):
-                others += [device for device in cell if device not in free]
-        self.devices = _whole_cells_first(certain, count)
+        sure = [
+            [d for d in cell if left[d] <= start and not shut[d] and d not in unsure]
+            for cell in cells
+        ]
+        self.devices = _whole_cells_first(sure, count)
         """The surest first."""
-        more = nsmallest(count - len(self.devices), others, key=lambda d: self._rank(d, taken))
-        self.devices += more
-        self.late = sum(device in taken or not self._in_time(device) for device in more)
-        self.late += count - len(self.devices)
+        self.late = count - len(self.devices)
         """Devices that others hold beyond its beginning, or that there aren't."""
-        self.wanted = frozenset[int]().union(*cells) if self.late else NONE_BARRED
+        self.twice = NONE_BARRED
+        """Where something is missing: all that is booked for others too, and they may let go."""
+        self.wanted = NONE_BARRED
         """Where some are late: all that it would take as soon as others leave them."""
+        if self.late:
+            every = frozenset[int]().union(*cells)
+            others = every.difference(*sure)
+            more = nsmallest(self.late, others, key=lambda d: self._rank(d, taken))
+            self.devices += more
+            self.late -= sum(self._in_time(d) and d not in taken for d in more)
+            self.wanted = every if self.late else NONE_BARRED
+            self.twice = frozenset(d for d in every.intersection(taken) if self._in_time(d))
 
     def _fitting(self, model: str | None) -> list[bool]:
         """Of each cell, whether it is of the ``model`` that is booked."""
@@ -117,7 +113,7 @@ class Choice:
             return device in self.theirs
         return self._left[device] <= self.start
 
-    def _rank(self, device: int, taken: Container[int]) -> tuple[bool, float, int]:
+    def _rank(self, device: int, taken: Set[int]) -> tuple[bool, float, int]:
         """What is to be the least, of the devices that are not sure."""
         late = inf if self._board.shut[device] else max(self.start, self._left[device])
         return (device in taken, late, device)

@@ -74,17 +74,16 @@ class Cycle:
         told: list[Decision] = []
         lapsed: list[Decision] = []
         now = self.now
-        for lease in sorted(self.snapshot.leases, key=attrgetter("id")):
-            status = lease.status
+        for lease in self.snapshot.leases:
+            status, end = lease.status, lease.expires_at
             if status is LeaseStatus.QUEUED:
                 self.queued.append(lease)
             elif status is LeaseStatus.ENDED:
                 continue
-            elif lease.expires_at is not None and lease.expires_at <= now:
+            elif end is not None and end <= now:
                 kind = expired if lease.ending is None else told
-                reason = lease.ending or EndReason.EXPIRED
-                kind.append(End(lease.id, reason, lease.expires_at))
-                self.over.append(replace(lease, ended_at=lease.expires_at))
+                kind.append(End(lease.id, lease.ending or EndReason.EXPIRED, end))
+                self.over.append(replace(lease, ended_at=end))
             elif (
                 status is LeaseStatus.OFFERED
                 and lease.offer_expires_at is not None
@@ -93,7 +92,11 @@ class Cycle:
                 lapsed.append(End(lease.id, EndReason.LAPSED, lease.offer_expires_at))
             else:
                 self.held.append(lease)
-        self.decisions += expired + told + lapsed
+        # From here on the order of the input is gone; the queue is put in one of its own.
+        for ends in (expired, told, lapsed):
+            self.decisions += sorted(ends, key=attrgetter("lease_id"))
+        self.held.sort(key=attrgetter("id"))
+        self.over.sort(key=attrgetter("id"))
 
     # --- 4 -------------------------------------------------------------------------------------
 
@@ -105,20 +108,18 @@ class Cycle:
         self.board = Board(self.catalogue, self.snapshot.outside)
         self.ends = [planned_end(lease) for lease in self.held]
         """By the numbers under which the board knows leases: when they leave their devices."""
-        for holder, lease in enumerate(self.held):
-            milli, memory = lease.request.milli, lease.request.memory or 0
-            if milli >= WHOLE:
-                milli, memory = WHOLE, 0
-            self.board.seat(lease.devices, Hold(self.ends[holder], milli, memory, holder))
+        self.board.seat(self.held, self.ends)
         self.board.open()
         self.ledger = Ledger(self.snapshot, self.held, self.over, now)
         self.bookings = Bookings(self.snapshot, self.board, self.held, now)
         self.planner = Planner(self.board, now)
         found = entries(self.queued, self.catalogue, self.ledger, policy.offer_window, now)
         if self.bookings.all:
+            others, met = self.bookings.others, self.bookings.met
             for entry in found:
-                entry.others = self.bookings.others(entry.owner)
-                entry.met = self.bookings.met(entry.others, now + entry.occupancy)
+                entry.others = others(entry.owner)
+                if entry.others:
+                    entry.met = met(entry.others, now + entry.occupancy)
         self.nominal, self.borrowing, self.passed = in_order(found, self.ledger)
         self._claims: Claims | None = None
         self._lends = bool(self.borrowing) or any(True for _ in self.ledger.beyond_nominal())

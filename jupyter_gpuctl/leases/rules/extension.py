@@ -13,7 +13,7 @@ from .accounting import GPU_HOUR
 from .bookings import Bookings
 from .borrowing import beyond_nominal
 from .cycle import Cycle, decided
-from .placement import Board, Hold
+from .placement import Board
 from .terms import Terms
 
 
@@ -216,8 +216,5 @@ def _by_bookings(cycle: Cycle, lease: Lease, asked: float) -> list[_Cap]:
 def _bookings(cycle: Cycle, end_of: Callable[[Lease, float], float]) -> Bookings:
     """The bookings beside the leases that are held, if these end so."""
     board = Board(cycle.catalogue, cycle.snapshot.outside)
-    for holder, lease in enumerate(cycle.held):
-        request = lease.request
-        end = end_of(lease, cycle.ends[holder])
-        board.seat(lease.devices, Hold(end, min(1000, request.milli), 0, holder))
+    board.seat(cycle.held, map(end_of, cycle.held, cycle.ends))
     return Bookings(cycle.snapshot, board, cycle.held, cycle.now)

@@ -96,15 +96,13 @@ def in_order(
 ) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Those within nominal quota, those who would borrow, and those who may not hold more."""
     ranks = _ranks({id(entry.bound): entry.bound for entry in found}.values(), ledger)
-
-    def key(entry: Entry) -> tuple[int, float, str]:
-        return (ranks[id(entry.bound)], entry.lease.created_at, entry.lease.id)
-
+    line = [(ranks[id(e.bound)], e.lease.created_at, e.lease.id, e) for e in found]
+    line.sort()  # no two have the same id: entries are never compared
     nominal: list[Entry] = []
     borrowing: list[Entry] = []
     passed: list[Entry] = []
     ahead: dict[int, int] = defaultdict(int)
-    for entry in sorted(found, key=key):
+    for _, _, _, entry in line:
         if entry.limit is not None:
             passed.append(entry)
             continue

@@ -19,7 +19,7 @@ from itertools import groupby
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from ..model import WHOLE
+from ..model import WHOLE, Lease
 from .catalogue import Catalogue, Want
 
 NONE_BARRED: frozenset[int] = frozenset()
@@ -73,13 +73,22 @@ class Board:
                 cell = self.catalogue.cell_of[device]
                 self.own.setdefault(user, {}).setdefault(cell, []).append(device)
 
-    def seat(self, uuids: Iterable[str], hold: Hold) -> None:
-        """Note a lease that holds devices already. A device that is gone holds nobody up."""
-        number = self.catalogue.number
-        for uuid in uuids:
-            device = number.get(uuid)
-            if device is not None:
-                self._occupy(device, hold)
+    def seat(self, held: Iterable[Lease], ends: Iterable[float]) -> None:
+        """Note the leases that hold devices already, by their places, with their ends.
+
+        A device that is gone holds nobody up.
+        """
+        number, occupy = self.catalogue.number, self._occupy
+        for holder, (lease, end) in enumerate(zip(held, ends, strict=True)):
+            request = lease.request
+            milli, memory = request.milli, request.memory or 0
+            hold = (
+                Hold(end, WHOLE, 0, holder) if milli >= WHOLE else Hold(end, milli, memory, holder)
+            )
+            for uuid in lease.devices:
+                device = number.get(uuid)
+                if device is not None:
+                    occupy(device, hold)
 
     def _occupy(self, device: int, hold: Hold) -> None:
         if hold.milli >= WHOLE:

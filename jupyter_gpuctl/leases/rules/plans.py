@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -24,20 +24,21 @@ class Plan:
 
 
 def share_time(
-    holds: Iterable[Hold], memory: int, want_milli: int, want_memory: int, now: float
+    holds: Sequence[Hold], memory: int, want_milli: int, want_memory: int, now: float
 ) -> float:
     """When a device of ``memory`` bytes first has room, as its holders leave one by one."""
-    holds = sorted(holds)
-    milli = sum(hold.milli for hold in holds)
-    used = sum(hold.memory for hold in holds)
-    time = now
+    too_much, beyond = want_milli - WHOLE, want_memory - memory
     for hold in holds:
-        if milli + want_milli <= WHOLE and used + want_memory <= memory:
+        too_much += hold.milli
+        beyond += hold.memory
+    time = now
+    for end, milli, share, _ in sorted(holds):
+        if too_much <= 0 and beyond <= 0:
             break
-        milli -= hold.milli
-        used -= hold.memory
-        time = max(time, hold.end)
-    return time
+        too_much -= milli
+        beyond -= share
+        time = end
+    return max(time, now)
 
 
 class Planner:
@@ -67,6 +68,10 @@ class Planner:
                     devices = devices[first:]
                 if len(devices) < want.count:
                     continue
+                if best is not None and not want.shared:
+                    soonest = sorted([board.free_at[device] for device in devices])
+                    if soonest[want.count - 1] > best[0]:
+                        continue  # even if nothing else were in the way
                 mine = own.get(cell, ()) if not want.shared else ()
                 times = sorted(
                     (self._time(device, want, occupancy, closed, device in mine), device)
