@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,15 +43,28 @@ class Broker(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of telling a running kernel its devices."""
+
+    applied: Applied
+    why: str = ""
+    """One sentence, where it was not told."""
+
+
 class LiveKernel(Protocol):
     """A running kernel that can be told something between two cells. Called on the event loop."""
 
-    async def set_devices(self, kernel_id: str, env: Mapping[str, str]) -> Applied:
-        """Set variables in the kernel itself, if it has not touched CUDA.
+    async def set_devices(self, kernel_id: str, env: Mapping[str, str | None]) -> Told:
+        """Set (``None``: remove) variables in the kernel itself, if it has not touched CUDA.
 
         ``LIVE``: done; ``WHEN_IDLE``: it is busy, ask again; ``RESTART``: it has used CUDA, or its
         language can't be told; ``UNSUPPORTED``: not ours to tell. Never raises.
         """
+        ...
+
+    def retain(self, kernel_ids: Collection[str]) -> None:
+        """All others are gone."""
         ...
 
 
