@@ -133,6 +133,15 @@ class ProcFs:
             pass
         return None
 
+    def program(self, pid: int) -> tuple[str, int] | None:
+        """Name and owner (user id) of the file that it runs; ``None``: it may not be seen."""
+        path = f"{self._root}/{pid}/exe"
+        try:
+            name = os.path.basename(os.readlink(path)).removesuffix(" (deleted)")
+            return name, os.stat(path).st_uid
+        except OSError:
+            return None
+
     def container(self, pid: int) -> str | None:
         found = self._container_id(pid)
         return None if found == self._own_container else found
