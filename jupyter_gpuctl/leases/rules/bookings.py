@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..model import Lease, Snapshot
+from ..model import EndReason, Lease, Snapshot
 from .choice import Choice
 from .placement import NONE_BARRED, Board
 
@@ -41,6 +41,7 @@ class Bookings:
             (r for r in snapshot.policy.reservations if r.end > now and r.gpus > 0),
             key=lambda r: (r.start, r.end, r.group, r.model or "", r.gpus),
         )
+        told = [lease for lease in held if lease.ending is EndReason.RECLAIMED]
         choices: list[Choice] = []
         for reservation in reservations:
             group = snapshot.policy.groups.get(reservation.group)
@@ -52,7 +53,7 @@ class Bookings:
                 if other.start < reservation.end and start < other.end
                 for device in other.devices
             }
-            choices.append(Choice(reservation, members, start, board, held, taken))
+            choices.append(Choice(reservation, members, start, board, held, told, taken))
         self.reserved: list[Booking] = []
         """One for each reservation, with what is kept for it from its beginning."""
         self.all: list[Booking] = []

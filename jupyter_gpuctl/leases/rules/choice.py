@@ -14,11 +14,11 @@ way for the same need. Hence
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from heapq import nsmallest
 from math import inf
 
-from ..model import EndReason, Lease
+from ..model import Lease
 from ..policy import Reservation
 from .catalogue import alternatives, matches
 from .placement import NONE_BARRED, Board
@@ -34,9 +34,12 @@ class Choice:
         start: float,
         board: Board,
         held: Sequence[Lease],
+        told: Iterable[Lease],
         taken: Set[int],
     ) -> None:
-        """``held``: leases by the board's numbers; ``taken``: devices booked for others then."""
+        """``held``: leases by the board's numbers, of which borrowers were ``told`` to leave;
+        ``taken``: devices booked for others then.
+        """
         self.group = reservation.group
         self.members = members
         self.start = start
@@ -51,7 +54,7 @@ class Choice:
         cells = [cell for n, cell in enumerate(board.catalogue.cells) if fitting[n]]
         self._look_at_members(held, fitting)
         count = reservation.gpus
-        unsure = taken | self._told_to_leave(held)
+        unsure = taken | self._told_to_leave(told)
         left, shut = self._left, board.shut
         sure = [
             [d for d in cell if left[d] <= start and not shut[d] and d not in unsure]
@@ -96,15 +99,15 @@ class Choice:
             if others <= self.start < mine and fitting[cell_of[device]]:
                 self.theirs[device] = mine
 
-    def _told_to_leave(self, held: Sequence[Lease]) -> set[int]:
+    def _told_to_leave(self, told: Iterable[Lease]) -> set[int]:
         """Devices that borrowers leave in time only because they have been told so."""
         number = self._board.catalogue.number
         found: set[int] = set()
-        for lease in held:
-            if lease.ending is EndReason.RECLAIMED and lease.owner not in self.members:
-                began = lease.created_at if lease.started_at is None else lease.started_at
-                if began + lease.request.duration > self.start:
-                    found.update(number[uuid] for uuid in lease.devices if uuid in number)
+        for lease in told:
+            began = lease.created_at if lease.started_at is None else lease.started_at
+            late = began + lease.request.duration > self.start
+            if late and lease.owner not in self.members:
+                found.update(number[uuid] for uuid in lease.devices if uuid in number)
         return found
 
     def _in_time(self, device: int) -> bool:

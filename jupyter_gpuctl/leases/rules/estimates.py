@@ -126,7 +126,9 @@ class Estimates:
         if entry.duration > entry.bound.longest or not entry.want.places:
             return inf
         after = self._now
-        limits = self._limits_of(entry.bound)
+        limits = self._limits.get(id(entry.bound))
+        if limits is None:
+            limits = self._limits_of(entry.bound)
         for limit in limits:
             time = limit.when(entry.milli, entry.duration)
             if time > after:
@@ -147,17 +149,15 @@ class Estimates:
 
     def _limits_of(self, bound: Terms) -> list[Room | Budget]:
         """Those that can make somebody wait: that don't allow all that is asked for."""
-        found = self._limits.get(id(bound))
-        if found is None:
-            rooms = [
-                self._room(holding, limits.gpus)
-                for holding, limits in bound.scopes
-                if limits.gpus is not None
-            ]
-            hours = (bound.user_hours, bound.group_hours)
-            budgets = [self._budget(use) for use in hours if use is not None]
-            found = [limit for limit in (*rooms, *budgets) if limit is not None]
-            self._limits[id(bound)] = found
+        rooms = [
+            self._room(holding, limits.gpus)
+            for holding, limits in bound.scopes
+            if limits.gpus is not None
+        ]
+        hours = (bound.user_hours, bound.group_hours)
+        budgets = [self._budget(use) for use in hours if use is not None]
+        found = [limit for limit in (*rooms, *budgets) if limit is not None]
+        self._limits[id(bound)] = found
         return found
 
     def _room(self, holding: Holding, quota: GpuQuota) -> Room | None:

@@ -13,6 +13,7 @@ shares wait, shares are foreseen only on devices that all holders have left: of 
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Container, Iterable
 from heapq import heapify, heappush
@@ -75,32 +76,42 @@ class Forecast:
         self._slots: dict[int, deque[_Slot]] = {}
         """By places."""
         sizes = {(want.milli, want.memory) for want in waiting if want.shared}
-        shared = sum(self._is_shared(device) for device in range(len(self._free))) if sizes else 0
+        shared = sum(1 for holds in self._holds if holds and holds[-1].milli < WHOLE)
         self._exact = shared * len(sizes) <= _EXACT
 
     def book(self, devices: Iterable[int], want: Want, start: float, end: float) -> None:
         """``want`` is going to hold ``devices`` from ``start`` to ``end``."""
-        device, whole = -1, [Hold(end, WHOLE, 0, -1)]
+        if want.shared:
+            for device in devices:
+                self._book_share(device, want, start, end)
+            return
+        whole = [Hold(end, WHOLE, 0, -1)]
         for device in devices:
-            if self._shut[device]:
-                continue  # only whose processes are there gets it
-            self._versions[device] += 1
-            if not want.shared:
+            if not self._shut[device]:  # else only whose processes are there gets it
                 self._holds[device] = whole
-                self._free[device] = end
-                continue
-            before = self._holds[device]
-            if before is None or not self._is_shared(device):
-                # Whoever has it whole leaves it before.
-                before = [Hold(start, WHOLE, 0, -1)] if start > self.now else []
-                self._share_out(device, want, start)
-            self._holds[device] = [*before, Hold(end, want.milli, want.memory, -1)]
-            if end > self._free[device]:
-                self._free[device] = end
-        if device >= 0:
-            cell = self._catalogue.cell_of[device]  # all are of one
-            self._cell_versions[cell] += 1
-            self._sorted[cell] = self._in_order(cell)
+                self._free_from(device, end)
+
+    def _book_share(self, device: int, want: Want, start: float, end: float) -> None:
+        if self._shut[device]:
+            return
+        before = self._holds[device]
+        if before is None or not self._is_shared(device):
+            # Whoever has it whole leaves it before.
+            before = [Hold(start, WHOLE, 0, -1)] if start > self.now else []
+            self._share_out(device, want, start)
+        self._holds[device] = [*before, Hold(end, want.milli, want.memory, -1)]
+        self._free_from(device, max(end, self._free[device]))
+
+    def _free_from(self, device: int, time: float) -> None:
+        """``device`` is wholly free later than was known, and its holders are others."""
+        cell, before = self._catalogue.cell_of[device], self._free[device]
+        self._versions[device] += 1
+        self._cell_versions[cell] += 1
+        if time != before:
+            times = self._sorted[cell]
+            times.remove(before)
+            insort(times, time)
+            self._free[device] = time
 
     def _in_order(self, cell: int) -> list[float]:
         free, catalogue = self._free, self._catalogue
@@ -122,7 +133,8 @@ class Forecast:
         if slots is None:
             slots = self._slots[want.group] = deque(maxlen=_OPEN)
         memory = (self._catalogue.devices[device].memory or 0) - want.memory
-        slots.append(_Slot(device, start, WHOLE - want.milli, memory, self._versions[device]))
+        # It is booked at once, and so of the next version.
+        slots.append(_Slot(device, start, WHOLE - want.milli, memory, self._versions[device] + 1))
 
     def start(self, want: Want, duration: float, after: float, closed: Closed) -> float:
         """The time at which ``want`` starts, not before ``after``; books its devices until its end.

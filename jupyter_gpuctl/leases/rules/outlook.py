@@ -20,11 +20,10 @@ def outlook(cycle: Cycle) -> Outlook:
     standings: dict[str, Standing] = {}
     if waiting:
         times = Estimates(cycle, waiting).times()
-        reasons = Reasons(cycle)
-        for position, entry in enumerate(waiting, 1):
-            time = times[position - 1]
-            verdict = reasons.of(entry)
-            standings[entry.lease.id] = Standing(position, None if time == inf else time, verdict)
+        why = Reasons(cycle).of
+        for position, (entry, time) in enumerate(zip(waiting, times, strict=True), 1):
+            start = None if time == inf else time
+            standings[entry.lease.id] = Standing(position, start, why(entry))
     return Outlook(tuple(cycle.decisions), standings, _wake_at(cycle, waiting))
 
 
@@ -38,14 +37,14 @@ def in_line(cycle: Cycle) -> list[Entry]:
 def _wake_at(cycle: Cycle, waiting: list[Entry]) -> float | None:
     """When time alone next changes something."""
     times = [inf]
-    reclaimed = {d.lease_id: d.expires_at for d in cycle.decisions if isinstance(d, Reclaim)}
-    for lease in cycle.held:
-        if lease.expires_at is not None:
-            times.append(reclaimed.get(lease.id, lease.expires_at))
-        if lease.status is LeaseStatus.OFFERED and lease.offer_expires_at is not None:
-            times.append(lease.offer_expires_at)
+    times += [x.expires_at for x in cycle.held if x.expires_at is not None]
+    times += [
+        x.offer_expires_at
+        for x in cycle.held
+        if x.offer_expires_at is not None and x.status is LeaseStatus.OFFERED
+    ]
     for decision in cycle.decisions:
-        if isinstance(decision, Start):
+        if isinstance(decision, Start | Reclaim):
             times.append(decision.expires_at)
         elif isinstance(decision, Offer):
             times.append(decision.offer_expires_at)

@@ -38,6 +38,9 @@ class Reasons:
                 found = replace(self.forbids(entry, entry.limit), outcome=Outcome.QUEUED)
                 self._forbids[key] = found
             return found
+        taken = self._taken(entry)
+        if taken is not None:
+            return taken
         owner = entry.owner if entry.owner in self._outsiders else None
         key = (entry.want.number, entry.others, entry.met, owner)
         found = self._waits.get(key)
@@ -84,13 +87,10 @@ class Reasons:
         return verdicts.impossible(request, most, catalogue.models, largest)
 
     def _why(self, entry: Entry) -> Verdict:
-        """Of one that could run, but for taken devices."""
+        """Of one for which devices are free."""
         cycle, want = self._cycle, entry.want
         board, now = cycle.board, cycle.now
         owner = entry.owner if entry.owner in board.own else None
-        taken = self._taken(entry, owner)
-        if taken is not None:
-            return taken
         if board.find(want, cycle.bookings.barred(entry.met), owner) is None:
             return self._booked(entry, owner)
         longest = 0.0
@@ -101,11 +101,14 @@ class Reasons:
                 break
         return verdicts.not_your_turn(longest)
 
-    def _taken(self, entry: Entry, owner: str | None) -> Verdict | None:
+    def _taken(self, entry: Entry) -> Verdict | None:
         """That others have the devices; ``None``: there are free ones."""
-        key = (entry.want.number, entry.owner if entry.owner in self._outsiders else None)
+        asking = entry.owner if entry.owner in self._outsiders else None
+        key = (entry.want.number, asking)
         if key not in self._by_want:
-            free = self._cycle.board.find(entry.want, NONE_BARRED, owner)
+            board = self._cycle.board
+            owner = entry.owner if entry.owner in board.own else None
+            free = board.find(entry.want, NONE_BARRED, owner)
             self._by_want[key] = self._by_whom(entry) if free is None else None
         return self._by_want[key]
 
