@@ -65,6 +65,10 @@ class ServerLiveKernels:
             self._log.debug("gpuctl: kernel %s could not be told", kernel_id, exc_info=True)
             return Told(Applied.WHEN_IDLE, f"It doesn't answer ({type(error).__name__}).")
 
+    def waits(self, kernel_id: str) -> bool:
+        """Whether an answer is still to come."""
+        return kernel_id in self._requests
+
     def retain(self, kernel_ids: Collection[str]) -> None:
         """Forget what was asked of kernels that are gone."""
         for kernel_id in self._requests.keys() - set(kernel_ids):

@@ -63,6 +63,10 @@ class LiveKernel(Protocol):
         """
         ...
 
+    def waits(self, kernel_id: str) -> bool:
+        """Whether it was asked something that it has not answered, and may still do."""
+        ...
+
     def retain(self, kernel_ids: Collection[str]) -> None:
         """All others are gone."""
         ...

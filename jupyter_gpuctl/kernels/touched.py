@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
+from ..gpus.sampler import Pass
 from ..host.model import ProcessInfo
 from ..host.procfs import read_process
 
@@ -24,6 +25,23 @@ def used_cuda(pid: int, on_devices: Collection[int] = ()) -> bool:
     """
     members = family(pid)
     return any(each in on_devices or _mapped(each) or _opened(each) for each in members)
+
+
+def on_devices(found: Pass | None) -> frozenset[int]:
+    """The pids that the driver tells of, as far as they are known to be processes of this machine.
+
+    Processes on simulated devices use no CUDA.
+    """
+    if found is None:
+        return frozenset()
+    simulated = {device.uuid for device in found.devices if device.simulated}
+    return frozenset(
+        process.pid
+        for reading in found.sample.devices
+        if reading.uuid not in simulated
+        for process in reading.processes or ()
+        if process.owner is not None
+    )
 
 
 def family(pid: int) -> frozenset[int]:
