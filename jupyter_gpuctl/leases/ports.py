@@ -37,12 +37,15 @@ class PolicySource(Protocol):
     """Where quotas come from. Called on worker threads before each decision."""
 
     def policy(self) -> Policy:
-        """The newest that could be read; never raises once there has been one."""
+        """The newest that could be read; where there has been none, one that is ``unread``.
+
+        Never raises: who gives something back, or looks, needs no quotas.
+        """
         ...
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with a newer one that could not be read, and so isn't used."""
+        """What is wrong with the newest one, which could not be read, and so isn't used."""
         ...
 
 
@@ -168,6 +171,10 @@ class LeaseStore(Protocol):
 
     def version(self) -> int:
         """A number that changes whenever any process commits. Cheap: asked each second."""
+        ...
+
+    def try_writing(self) -> None:
+        """Write what changes nothing, and commit it: whether leases could be stored now."""
         ...
 
     def replaced(self) -> bool:

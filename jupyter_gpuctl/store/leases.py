@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..leases.model import LeasableDevice, Lease, LeaseStatus
 from ..leases.ports import AuditEntry, LeaseReader, LeaseTransaction, Remembered
 from ..leases.rules.accounting import decay
 from ..leases.time import Anchor
-from .engine import BUSY_TIMEOUT, WRITE, sqlite_engine
+from .engine import PATIENCE, sqlite_engine, writing
 from .location import DatabaseFile
 from .lock import FileLock
 from .migrate import bring_up_to_date
@@ -25,8 +26,6 @@ from .rows import from_row, to_row
 from .schema import audit, clock, devices, holds, idempotency_keys, leases, usage
 from .troubles import told
 
-TIMEOUT = 30.0
-"""Seconds that a writer waits for its turn."""
 REMEMBERED_FOR = 7 * 86400.0
 """Seconds for which an idempotency key is remembered."""
 _TIMES = ("created_at", "started_at", "expires_at", "offer_expires_at", "used_at")
@@ -40,6 +39,7 @@ _TELL_TIME = sa.update(clock).values(
         for name in ("revision", "boot_id", "boottime", "wall", "time", "seen")
     }
 )
+_NOTHING_NEW = sa.update(clock).values(seen=clock.c.seen)
 _UPDATE = sa.update(leases).where(leases.c.id == sa.bindparam("lease_id"))
 _DROP_HOLDS = sa.delete(holds).where(holds.c.lease_id == sa.bindparam("id"))
 _HELD = sa.select(holds.c.device).where(holds.c.lease_id == sa.bindparam("id"))
@@ -194,7 +194,7 @@ class SqliteLeaseStore:
         Unavailable: the file can't be opened or brought up to date.
     """
 
-    def __init__(self, path: Path, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, path: Path, *, timeout: float = PATIENCE) -> None:
         file = DatabaseFile(path)
         file.create()
         self._path = path
@@ -202,7 +202,7 @@ class SqliteLeaseStore:
         with told(path):
             self._lock = FileLock(file.lock_path, file.mode)
             bring_up_to_date(file, self._lock, timeout)
-            self._engine = sqlite_engine(path, min(timeout, BUSY_TIMEOUT))
+            self._engine = sqlite_engine(path, timeout)
             self._watch = _Watch(self._engine)
         self._file = _identity(path)
 
@@ -213,16 +213,25 @@ class SqliteLeaseStore:
 
     @contextmanager
     def transaction(self) -> Iterator[LeaseTransaction]:
+        with self._writing() as connection:
+            transaction = Transaction(connection, self._path)
+            yield transaction
+            transaction.finish()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        deadline = time.monotonic() + self._timeout
         with (
             told(self._path),
             self._lock.held(self._timeout),
             self._in_place(),
-            self._engine.connect().execution_options(**WRITE) as connection,
+            self._to_write(deadline - time.monotonic()) as connection,
             connection.begin(),
         ):
-            transaction = Transaction(connection, self._path)
-            yield transaction
-            transaction.finish()
+            yield connection
+
+    def _to_write(self, wait: float) -> sa.Connection:
+        return self._engine.connect().execution_options(**writing(wait))
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
@@ -238,6 +247,10 @@ class SqliteLeaseStore:
     def version(self) -> int:
         with told(self._path):
             return self._watch.version()
+
+    def try_writing(self) -> None:
+        with self._writing() as connection:
+            connection.execute(_NOTHING_NEW)
 
     def replaced(self) -> bool:
         # The old file is held open, so no new one can have its number.

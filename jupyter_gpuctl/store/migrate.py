@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from ..core.errors import Unavailable
-from .engine import WRITE, sqlite_engine
+from .engine import sqlite_engine, writing
 from .location import DatabaseFile, touch
 from .lock import FileLock
 from .schema import REVISION
@@ -102,7 +102,7 @@ def _migrate(
 ) -> Path | None:
     from alembic import command
 
-    with engine.connect().execution_options(**WRITE) as connection:
+    with engine.connect().execution_options(**writing()) as connection:
         _write_ahead(connection)
         with connection.begin():
             # Once more, now that nobody else can migrate.

@@ -12,11 +12,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from jupyter_gpuctl.core.errors import GpuCtlError, InvalidConfig, Unavailable
-from jupyter_gpuctl.store.engine import sqlite_engine
+from jupyter_gpuctl.store.engine import PATIENCE, sqlite_engine, writing
 from jupyter_gpuctl.store.leases import SqliteLeaseStore
 from jupyter_gpuctl.store.location import DatabaseFile, database_file
 from jupyter_gpuctl.store.lock import FileLock
@@ -380,6 +381,24 @@ def test_another_program_that_holds_the_database_is_told(path):
     put(store, queued("b"))
     assert set(live(store)) == {"b"}
     store.close()
+
+
+def test_a_writer_waits_for_sqlite_only_as_long_as_is_left_of_its_patience(path):
+    open_store(path).close()
+    engine = sqlite_engine(path)
+    asked = sa.text("PRAGMA busy_timeout")
+    for wait, milliseconds in ((2.5, 2500), (0.0, 0), (-1.0, 0)):
+        with engine.connect().execution_options(**writing(wait)) as writer, writer.begin():
+            assert writer.execute(asked).scalar() == milliseconds
+    with engine.connect() as reader:
+        assert reader.execute(asked).scalar() == PATIENCE * 1000
+    engine.dispose()
+
+
+def test_the_docs_say_how_long_a_writer_waits():
+    text = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
+    assert PATIENCE <= 10
+    assert f"has waited for {PATIENCE:.0f} s is told so" in text
 
 
 def test_nothing_is_written_to_a_file_that_was_taken_away(path):
