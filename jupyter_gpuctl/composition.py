@@ -92,6 +92,11 @@ def database_exists(config: GpuCtl) -> bool:
     return database_file(config.database_url).exists()
 
 
+def somebody_leases(config: GpuCtl) -> bool:
+    """Whether leases matter to kernels: there is a database, or there are quotas."""
+    return config.quotas is not None or database_exists(config)
+
+
 def authority(
     config: GpuCtl,
     devices: DeviceDirectory,
@@ -104,15 +109,22 @@ def authority(
     Reads the quota file: call it on a worker thread.
 
     Raises:
-        InvalidConfig: the quotas or the database's URL can't be read.
+        InvalidConfig: the database's URL can't be read.
     """
     from .host.clocks import MachineClocks
+    from .kernels.model import Enforcement, GuardMode, strength
     from .leases.policy import Policy
     from .leases.quotas import file as quota_file
     from .leases.service import Authority
     from .store.location import database_file
 
-    base = Policy(offer_window=round(config.offer_window), max_lease=round(config.max_lease))
+    enforcement = Enforcement(config.enforcement)
+    base = Policy(
+        offer_window=round(config.offer_window),
+        max_lease=round(config.max_lease),
+        strength=strength(enforcement, GuardMode(config.guard_mode)),
+        unleased_devices=enforcement in (Enforcement.OFF, Enforcement.ADVISORY),
+    )
     return Authority(
         database_file(config.database_url),
         devices,

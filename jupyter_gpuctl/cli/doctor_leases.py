@@ -43,6 +43,9 @@ def examine_quotas() -> Iterator[tuple[str, Check]]:
         )
         return
     policy = quota_file.source(settings.quotas, Policy()).policy()
+    if policy.unread:
+        yield "quotas", Check(CheckStatus.ERROR, policy.unread, policy.unread_hint)
+        return
     where = settings.quotas if isinstance(settings.quotas, str) else "GpuCtl.quotas"
     counts = (
         plural(len(policy.users), "user"),

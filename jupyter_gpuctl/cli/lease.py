@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..core.encoding import to_json
-from ..core.errors import InvalidInput, NotFound, Unavailable
+from ..core.errors import InvalidConfig, InvalidInput, NotFound, Unavailable
 from ..leases.model import LeaseStatus
 from ..leases.requests import parse_limit, parse_patch, parse_reason, parse_request
 from .lease_errors import in_words_of_the_terminal
@@ -208,6 +208,8 @@ def quota(as_json: bool, database_url: str | None) -> None:
     """Show your limits, what is used, and when it resets."""
     with participating(database_url) as (authority, actor):
         answer = to_json(authority.quota(actor))
+    if not answer["known"]:
+        raise InvalidConfig("config.invalid", answer["problem"])
     _print(answer, as_json, quota_lines)
 
 

@@ -67,7 +67,7 @@ class Picture:
     now: float
     borrowed: frozenset[str]
     problem: str = ""
-    """Why no devices are known."""
+    """Why nothing can start."""
     hint: str = ""
 
     @classmethod
@@ -85,6 +85,7 @@ class Picture:
         standing = self.outlook.standings.get(lease.id)
         said = verdict or self._verdict(lease, standing)
         waiting = lease.status is LeaseStatus.QUEUED and standing is not None
+        start = standing.estimated_start if standing and waiting and not self.problem else None
         return LeaseAnswer(
             id="" if theirs else lease.id,
             status=lease.status,
@@ -103,7 +104,7 @@ class Picture:
             offer_expires_at=when(lease.offer_expires_at),
             ended_at=when(lease.ended_at),
             position=standing.position if waiting and standing else None,
-            estimated_start=when(standing.estimated_start) if waiting and standing else None,
+            estimated_start=None if start is None else at(start),
             kernel_id=None if theirs else lease.kernel_id,
             note="" if theirs else request.note,
             remark="" if theirs else lease.remark,
@@ -173,7 +174,8 @@ def quota(snapshot: Snapshot, actor: Actor, now: float, problem: str | None) -> 
         user=actor.user,
         groups=tuple(group.name for group in groups),
         admin=actor.admin,
-        gauges=tuple(accounting.gauges(snapshot, actor.user, now)),
+        known=not policy.unread,
+        gauges=() if policy.unread else tuple(accounting.gauges(snapshot, actor.user, now)),
         max_lease=min(longest, default=policy.max_lease),
         models=_allowed(limits.models, pool.models),
         available_models=tuple(sorted({device.model for device in snapshot.devices})),

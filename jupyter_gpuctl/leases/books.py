@@ -59,6 +59,16 @@ class Conditions:
         """The authority's time."""
         return self.told.now
 
+    @property
+    def problem(self) -> str:
+        """Why nothing can start, in one sentence; empty where it can. Leases end all the same."""
+        return self.policy.unread or self.view.problem
+
+    @property
+    def hint(self) -> str:
+        """What would help about the problem."""
+        return self.policy.unread_hint if self.policy.unread else self.view.hint
+
 
 def outside(view: DeviceView, leases: Mapping[str, Lease]) -> dict[str, frozenset[str | None]]:
     """Who uses devices that no lease of theirs covers, by UUID.
@@ -158,8 +168,8 @@ class Books:
         """Let the rules decide, and carry out what they have decided."""
         outlook = scheduler.decide(self.snapshot, self.now)
         for decision in outlook.decisions:
-            # Without a driver leases still end; what is free can't be known.
-            if not self._conditions.view.problem or isinstance(decision, End):
+            # Without a driver or quotas leases still end; what may start can't be known.
+            if not self._conditions.problem or isinstance(decision, End):
                 self._carry_out(decision)
         self.outlook = outlook
         return outlook

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from ..core.errors import GpuCtlError, Unavailable
@@ -28,6 +28,9 @@ from .ports import (
 from .rules import scheduler
 from .time import tell
 from .unopened import NothingYet
+
+RETRY = 15.0
+"""Seconds between two tries at a database that could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,11 @@ class Keeper:
         self._publishing = threading.RLock()
         self.newest: State | None = None
         """``None``: nobody has looked yet."""
-        self.trouble: Unavailable | None = None
-        """What stood against the store when it was last asked."""
+        self.policy: Policy | None = None
+        """As last asked for; ``None``: nobody has."""
+        self._unreadable: Unavailable | None = None
+        self._unwritable: Unavailable | None = None
+        self._try_at = 0.0
 
     def store_if_any(self) -> LeaseStore | None:
         """The store; ``None`` where nobody has ever written one: looking doesn't make it.
@@ -127,16 +133,40 @@ class Keeper:
         kept = Kept(None, 0.0) if self.newest is None else self.newest.kept
         return tell(kept.anchor, kept.seen, self._clock.read()).now
 
+    @property
+    def trouble(self) -> Unavailable | None:
+        """What stands against taking a lease, as far as the store goes."""
+        return self._unwritable or self._unreadable
+
     @contextmanager
-    def noticing(self) -> Iterator[None]:
-        """Remember what stands against the store, for ``GET health``."""
+    def noticing(self, *, writing: bool = False) -> Iterator[None]:
+        """Remember what stands against the store, for ``GET health``.
+
+        That something could be read says nothing about writing: only a write ends that trouble.
+        """
         try:
             yield
         except Unavailable as error:
             if error.code.startswith("store."):
-                self.trouble = error
+                if writing:
+                    self._unwritable = error
+                else:
+                    self._unreadable = error
             raise
-        self.trouble = None
+        self._unreadable = None
+
+    def try_writing(self) -> None:
+        """Where a write has failed, see whether one would do now: perhaps nobody else tries.
+
+        Does so every :data:`RETRY` seconds; never raises.
+        """
+        boottime = self._clock.read().boottime
+        if self._unwritable is None or boottime < self._try_at:
+            return
+        self._try_at = boottime + RETRY
+        with suppress(Unavailable), self.noticing(writing=True):
+            self._store().try_writing()
+            self._unwritable = None
 
     @contextmanager
     def turn(self, asking: str = "") -> Iterator[Turn]:
@@ -148,15 +178,18 @@ class Keeper:
             GpuCtlError: what the turn sets as its refusal, after the commit.
         """
         around = self._around()
-        with self.noticing():
+        with self.noticing(writing=True):
             store = self._store()
-        with self.noticing(), store.transaction() as transaction:
+        with self.noticing(writing=True), store.transaction() as transaction:
+            read = transaction.revision
             conditions = self._conditions(transaction.kept(), around)
             turn = Turn(transaction, conditions, asking, self.newest)
             yield turn
             state = turn.state()
             known = turn.before if self.newest is None else self.newest.live
             ended = _ended(transaction, known, state.live)
+        if state.revision != read:
+            self._unwritable = None
         self._publish(store, state, ended, turn.before)
         if turn.refusal is not None:
             raise turn.refusal
@@ -221,7 +254,7 @@ class Keeper:
         with self._opening, self._publishing:
             if self._opened is not held:
                 return self._opened
-            self._opened = self.newest = None
+            self._opened = self.newest = self._unwritable = self._unreadable = None
         self._log.warning(
             "gpuctl: the database %s was taken away or replaced while it was in use. "
             "From now on the leases are those of the file that lies there.",
@@ -232,7 +265,8 @@ class Keeper:
 
     def _around(self) -> tuple[DeviceView, Policy]:
         # Before a transaction: without a monitor this may take a while, and others wait.
-        return self._devices.view(), self._policies.policy()
+        self.policy = self._policies.policy()
+        return self._devices.view(), self.policy
 
     def _conditions(self, kept: Kept, around: tuple[DeviceView, Policy]) -> Conditions:
         return Conditions(*around, tell(kept.anchor, kept.seen, self._clock.read()))
@@ -244,7 +278,7 @@ class Keeper:
         live = {lease.id: lease for lease in reader.live()}
         snapshot = _snapshot(reader, conditions, live)
         outlook = scheduler.decide(snapshot, conditions.now)
-        away = bool(conditions.view.problem)
+        away = bool(conditions.problem)
         due = bool(conditions.told.step) or any(
             isinstance(decision, End) or not away for decision in outlook.decisions
         )
@@ -290,8 +324,7 @@ def _stale(state: State, fresh: Conditions) -> bool:
 
 
 def _picture(snapshot: Snapshot, outlook: Outlook, conditions: Conditions) -> Picture:
-    view = conditions.view
-    return Picture.of(snapshot, outlook, conditions.now, view.problem, view.hint)
+    return Picture.of(snapshot, outlook, conditions.now, conditions.problem, conditions.hint)
 
 
 def _snapshot(

@@ -128,6 +128,10 @@ class Policy:
     """Whether processes without a lease may use devices that nobody holds."""
     expiry_grace: int = 300
     """Seconds after the end of a lease in which what still runs on it is not stopped."""
+    unread: str = ""
+    """Why no quotas are known, in one sentence; empty when they are. Until then leases only end:
+    what holds instead is no permission."""
+    unread_hint: str = ""
     _limits: dict[tuple[str, str | None], Limits] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

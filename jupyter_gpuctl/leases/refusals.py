@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from ..core.encoding import to_json
-from ..core.errors import Conflict, Forbidden, InvalidInput, NotFound, Refused, Unavailable
+from ..core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidConfig,
+    InvalidInput,
+    NotFound,
+    Refused,
+    Unavailable,
+)
 from .answers import Actor, at
 from .model import Lease, LeaseStatus, Limit, Request, Verdict
 from .policy import Policy
@@ -55,6 +63,14 @@ def of_their_group(actor: Actor, request: Request, policy: Policy) -> None:
             hint=f"Yours: {', '.join(names)}." if names else "Leave it out: you are in none.",
             detail={"name": "group", "value": request.group, "groups": names},
         )
+
+
+def need_quotas(policy: Policy) -> None:
+    """Raises:
+    InvalidConfig: the quotas could not be read.
+    """
+    if policy.unread:
+        raise InvalidConfig("config.invalid", policy.unread, hint=policy.unread_hint)
 
 
 def need_devices(view: DeviceView) -> None:

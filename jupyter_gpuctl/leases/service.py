@@ -13,9 +13,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..api.health import Check, CheckStatus
+from ..api.health import Check
 from ..core.encoding import encode
-from . import answers, refusals
+from . import answers, health, refusals
 from .answers import Actor
 from .bindings import GIVEN_BACK, Bindings
 from .changes import Change
@@ -65,6 +65,7 @@ class Authority:
             Refused: a limit forbids it; ``detail`` is the verdict.
             Conflict: the key was used for another request.
             InvalidInput: a group is named that the actor is not a member of.
+            InvalidConfig: the quotas could not be read.
             Unavailable: it isn't known which devices there are.
         """
         refusals.may_act(actor)
@@ -83,9 +84,11 @@ class Authority:
 
         Raises:
             InvalidInput: a group is named that the actor is not a member of.
+            InvalidConfig: the quotas could not be read.
             Unavailable: it isn't known which devices there are.
         """
         state = self._keeper.current()
+        refusals.need_quotas(state.conditions.policy)
         refusals.of_their_group(actor, request, state.conditions.policy)
         refusals.need_devices(state.conditions.view)
         snapshot, now = self._keeper.snapshot_for(actor, state), state.conditions.now
@@ -159,6 +162,7 @@ class Authority:
             NotFound: there is none, or it isn't the actor's.
             Conflict: it isn't active, or the key was used for something else.
             Refused: the rules grant nothing; ``detail`` is the verdict.
+            InvalidConfig: the quotas could not be read.
         """
         refusals.may_act(actor)
         fingerprint = hashlib.sha256(f"extend {lease_id} {seconds}".encode()).hexdigest()
@@ -232,6 +236,7 @@ class Authority:
         Raises:
             Unavailable: the store is away.
         """
+        self._keeper.try_writing()
         if self._keeper.store_if_any() is None:
             self._policies.policy()  # A file that is mended is followed all the same.
             return None
@@ -256,24 +261,10 @@ class Authority:
         return self._keeper.now()
 
     def checks(self) -> Mapping[str, Check]:
-        """Store and authority for ``GET health``. From memory."""
-        trouble, state = self._keeper.trouble, self._keeper.newest
-        where = {"place": self._place}
-        store = Check(CheckStatus.OK, detail=where)
-        if trouble is not None:
-            store = Check(CheckStatus.ERROR, trouble.message, trouble.hint, where)
-        detail = {"kind": "embedded", "live": 0 if state is None else len(state.live)}
-        message = "Embedded in this server: it binds those who keep to it."
-        authority = Check(CheckStatus.OK, message, detail=detail)
-        problem = self._policies.problem
-        if problem is not None:
-            hint = "Until then the quotas that were read before hold."
-            authority = Check(CheckStatus.WARNING, problem, hint, detail)
-        elif state is not None and state.conditions.view.problem:
-            view = state.conditions.view
-            message = f"No lease can start: {view.problem}"
-            authority = Check(CheckStatus.WARNING, message, view.hint, detail)
-        return {"store": store, "authority": authority}
+        """Store and authority for ``GET health``: what who asks for a lease would meet. From
+        memory.
+        """
+        return health.checks(self._keeper, self._policies.problem, self._place)
 
     def close(self) -> None:
         """Close the store."""
@@ -283,6 +274,7 @@ class Authority:
 def _requested(turn: Turn, actor: Actor, request: Request) -> LeaseAnswer | None:
     """The new lease; ``None``: refused, and the turn knows why."""
     books = turn.books
+    refusals.need_quotas(turn.conditions.policy)
     refusals.of_their_group(actor, request, turn.conditions.policy)
     refusals.need_devices(turn.conditions.view)
     if books.overdue():
@@ -315,6 +307,7 @@ def _new_id(turn: Turn) -> str:
 def _extended(turn: Turn, actor: Actor, lease: Lease, seconds: int) -> LeaseAnswer:
     books = turn.books
     expires_at = refusals.begun(lease)
+    refusals.need_quotas(turn.conditions.policy)
     found = scheduler.extend(books.snapshot, lease.id, seconds, books.now)
     if found.verdict.outcome is Outcome.REFUSED or found.expires_at is None:
         detail = {"action": "extend", "seconds": seconds, "limit": found.verdict.limit}

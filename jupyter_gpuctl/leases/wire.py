@@ -163,6 +163,8 @@ class QuotaAnswer:
     groups: tuple[str, ...]
     admin: bool
     """Sees all, and may revoke."""
+    known: bool
+    """``false``: the quotas could not be read, and nothing is granted until they can be."""
     gauges: tuple[Gauge, ...]
     max_lease: int
     """Seconds."""
@@ -177,7 +179,7 @@ class QuotaAnswer:
     names_hidden: bool
     reservations: tuple[ReservationAnswer, ...]
     problem: str | None
-    """What is wrong with the quota file, where an older reading of it is still used."""
+    """What is wrong with the quota file; where quotas are ``known``, an older reading holds."""
     time: datetime
 
 

@@ -1919,6 +1919,11 @@ export interface components {
              * @description Sees all, and may revoke.
              */
             admin: boolean;
+            /**
+             * Known
+             * @description ``false``: the quotas could not be read, and nothing is granted until they can be.
+             */
+            known: boolean;
             /** Gauges */
             gauges: components["schemas"]["Gauge"][];
             /**
@@ -1952,7 +1957,7 @@ export interface components {
             reservations: components["schemas"]["ReservationAnswer"][];
             /**
              * Problem
-             * @description What is wrong with the quota file, where an older reading of it is still used.
+             * @description What is wrong with the quota file; where quotas are ``known``, an older reading holds.
              */
             problem: string | null;
             /**

@@ -44,6 +44,7 @@ export function lease(
     note: '',
     remark: '',
     interactive: true,
+    strength: 'advisory',
     borrowed: false,
     gpu_hours: 0,
     verdict: {
@@ -118,6 +119,7 @@ export function quota(changes: Partial<QuotaAnswer> = {}): QuotaAnswer {
     user: 'user-a',
     groups: [],
     admin: false,
+    known: true,
     gauges: [],
     max_lease: 24 * 3600,
     models: null,

@@ -74,15 +74,23 @@ async def test_a_mistake_is_told_and_the_quotas_before_it_hold_on(quotas, leases
     assert allowed(answer) == 1
 
 
-async def test_without_a_readable_file_at_the_start_nothing_is_leased_until_it_is_mended(
+async def test_without_a_readable_file_at_the_start_all_but_new_leases_works_until_it_is_mended(
     quotas, leases
 ):
     quotas.write_text("default: {gpus: -1}")
+    assert (await leases.get("leases"))["items"] == []
+    assert (await leases.get("audit"))["items"] == []
+    answer = await leases.get("quota")
+    assert (answer["known"], answer["gauges"]) == (False, [])
+    assert "default.gpus=-1 is below 0" in answer["problem"]
     status, body = await leases.refused_send("POST", "leases", HOUR)
     assert (status, body["code"]) == (503, "config.invalid")
     assert str(quotas) in body["message"]
     assert "default.gpus=-1 is below 0. Write a number of GPUs" in body["message"]
     assert (await leases.get("gpus"))["devices"]
-    assert (await leases.get("health"))["authority"]["status"] == "error"
+    health = (await leases.get("health"))["authority"]
+    assert health["status"] == "error"
+    assert health["message"].startswith(f"No lease can be taken: {body['message']}")
     quotas.write_text("default: {gpus: 1}")
+    await quota_when(leases, lambda answer: answer["known"])
     assert (await leases.post("leases", HOUR))["status"] == "active"

@@ -169,7 +169,22 @@ def test_exit_statuses_tell_refused_from_mistaken_from_away(a, tmp_path):
     assert str(letter) in fails(3, "lease", "list", "--database-url", f"sqlite:///{letter}")
     quotas = tmp_path / "quotas.yaml"
     quotas.write_text("default: {gpu: 1}\n")
-    assert str(quotas) in fails(2, "lease", "quota", GPUCTL_QUOTAS=str(quotas))
+    for verb in ("quota", "request"):
+        assert str(quotas) in fails(2, "lease", verb, GPUCTL_QUOTAS=str(quotas))
+
+
+def test_a_broken_quota_file_keeps_nobody_from_looking_and_giving_back(a, tmp_path):
+    quotas = tmp_path / "quotas.yaml"
+    quotas.write_text("default: {gpus: 1}\n")
+    given = {"GPUCTL_QUOTAS": str(quotas)}
+    assert a("lease", "request", **given).returncode == 0
+    quotas.write_text("default: {gpu: 1}\n")
+    lease_id = read(a, "lease", "list")["items"][0]["id"]
+    assert short(lease_id) in a("lease", "list", **given).stdout
+    assert "HELD BY" in a("status", **given).stdout
+    assert str(quotas) in a("lease", "extend", lease_id, "1h", **given).stderr
+    assert a("lease", "release", **given).returncode == 0
+    assert short(lease_id) in a("lease", "list", "--ended", **given).stdout
 
 
 def test_times_are_the_readers(a, b):

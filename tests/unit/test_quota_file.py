@@ -176,12 +176,33 @@ class TestAFileThatCantBeUsed:
         assert settled(quotas, ticks) == 2
         assert quotas.problem is None
 
-    def test_is_refused_at_the_start(self, damage, told, path):
+    def test_leaves_the_quotas_unknown_at_the_start_until_it_is_mended(
+        self, damage, told, path, ticks
+    ):
         damage(path)
-        with pytest.raises(InvalidConfig) as refused:
-            QuotaFile(path, Policy())
-        assert refused.value.code == "config.invalid"
-        assert told in str(refused.value)
+        quotas = QuotaFile(path, Policy(max_lease=60), ticks)
+        for _ in range(2):
+            found = quotas.policy()
+            assert told in f"{found.unread} {found.unread_hint}".strip() == quotas.problem
+            # Names may have been hidden.
+            assert (found.hide_names, found.max_lease) == (True, 60)
+            ticks.now += SETTLE
+        if path.is_dir():
+            path.rmdir()
+        path.unlink(missing_ok=True)
+        path.write_text("default: {gpus: 2}\n")
+        assert settled(quotas, ticks) == 2
+        assert (quotas.problem, quotas.policy().unread) == (None, "")
+        assert not quotas.policy().hide_names
+
+
+def test_another_mistake_is_told_in_place_of_the_first(path, ticks):
+    path.write_text("default: {gpus: -1}\n")
+    quotas = QuotaFile(path, Policy(), ticks)
+    path.write_text("default: {gpu: 1}\n")
+    quotas.policy()
+    ticks.now += SETTLE
+    assert "Did you mean gpus?" in quotas.policy().unread
 
 
 def test_the_old_text_put_back_ends_the_problem(quotas, path, ticks):
@@ -306,5 +327,6 @@ def test_a_setting_gives_its_quotas_a_path_those_of_its_file_and_none_gives_none
     assert fixed.policy().default.gpus == GpuQuota(2000, 2000)
     assert fixed.policy().max_lease == 60
     assert fixed.problem is None
-    with pytest.raises(InvalidConfig, match=r"In GpuCtl\.quotas, default\.gpus=-1 is below 0"):
-        source({"default": {"gpus": -1}}, base)
+    broken = source({"default": {"gpus": -1}}, base)
+    assert "In GpuCtl.quotas, default.gpus=-1 is below 0" in broken.policy().unread
+    assert broken.problem.startswith(broken.policy().unread)

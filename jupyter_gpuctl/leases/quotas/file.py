@@ -6,6 +6,7 @@ is not false, ``007`` is not 7, and times stay as written.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import stat
@@ -31,11 +32,7 @@ _Stamp = tuple[int, ...]
 
 
 def source(quotas: str | Mapping[str, Any] | None, base: Policy) -> PolicySource:
-    """The source that the setting ``quotas`` asks for: none, a path, or a mapping.
-
-    Raises:
-        InvalidConfig: it can't be read, or there are mistakes in it.
-    """
+    """The source that the setting ``quotas`` asks for: none, a path, or a mapping."""
     if isinstance(quotas, str):
         return QuotaFile(Path(quotas), base)
     return FixedPolicy({} if quotas is None else quotas, base)
@@ -44,15 +41,13 @@ def source(quotas: str | Mapping[str, Any] | None, base: Policy) -> PolicySource
 class FixedPolicy:
     """Quotas that stay as they are: those of a setting, or none. A :class:`PolicySource`."""
 
-    problem = None
-
     def __init__(self, quotas: Mapping[str, Any], base: Policy) -> None:
-        """Read ``quotas``.
-
-        Raises:
-            InvalidConfig: there are mistakes in it.
-        """
-        self._policy = parse(quotas, base=base, source="GpuCtl.quotas")
+        """Read ``quotas``. Where there are mistakes in it, no quotas are known."""
+        self.problem: str | None = None
+        try:
+            self._policy = parse(quotas, base=base, source="GpuCtl.quotas")
+        except GpuCtlError as error:
+            self._policy, self.problem = _unread(base, error), str(error)
 
     def policy(self) -> Policy:
         """Always the same."""
@@ -64,18 +59,14 @@ class QuotaFile:
 
     Each :meth:`policy` looks whether the file has changed. A changed file holds once it has been
     left alone for :data:`SETTLE` seconds, so that half a file never counts. What can't be read, or
-    has mistakes, changes nothing: the quotas before it hold on, and :attr:`problem` says so.
+    has mistakes, changes nothing: the quotas before it hold on, and :attr:`problem` says so. Where
+    there are none before it, none are known: that is not what the operator wanted either.
     """
 
     def __init__(
         self, path: Path, base: Policy, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Read the file for the first time.
-
-        Raises:
-            InvalidConfig: it can't be read, or there are mistakes in it. There are no older quotas
-                to go on with, and none at all is not what the operator wanted.
-        """
+        """Read the file for the first time."""
         self._path = path
         self._base = base
         self._monotonic = monotonic
@@ -85,7 +76,8 @@ class QuotaFile:
         self._stamp = self._look()
         self._since = monotonic()
         self._settled = False  # it may be being written at this moment: it is read once more
-        self._policy = self._read()
+        self._policy = base
+        self._take()
 
     def policy(self) -> Policy:
         """The quotas of the newest file that could be read. Any thread; costs one ``stat``."""
@@ -109,11 +101,16 @@ class QuotaFile:
         if self._settled or now - self._since < SETTLE:
             return
         self._settled = True
+        self._take()
+
+    def _take(self) -> None:
         try:
             self._policy = self._read()
             self._problem = None
         except GpuCtlError as error:
             self._problem = str(error)
+            if self._text is None:
+                self._policy = _unread(self._base, error)
 
     def _look(self) -> _Stamp:
         """What changes when the file does; nothing where there is none."""
@@ -131,6 +128,11 @@ class QuotaFile:
             self._text = text
             return policy
         return self._policy
+
+
+def _unread(base: Policy, error: GpuCtlError) -> Policy:
+    """Of names it isn't known either whether they may be shown."""
+    return dataclasses.replace(base, unread=error.message, unread_hint=error.hint, hide_names=True)
 
 
 def read_whole(path: Path) -> bytes:

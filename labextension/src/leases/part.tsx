@@ -154,6 +154,15 @@ function Trouble(props: { context: ILeaseContext }): React.JSX.Element | null {
       />
     );
   }
+  if (quota?.known === false) {
+    return (
+      <Notice
+        kind="warning"
+        message={words.__('No GPU can be asked for: the quotas are not known.')}
+        hint={quota.problem ?? ''}
+      />
+    );
+  }
   return quota?.admin && quota.problem ? (
     <Notice
       kind="warning"
