@@ -14,6 +14,7 @@ from .log import CallLog
 from .scenario import Scenario
 
 SONAME = "libnvidia-ml.so.1"
+CUDA_SONAME = "libcuda.so.1"
 SOURCES = ("nvml.c", "peers.c", "scenario.c", "log.c")
 
 
@@ -29,7 +30,7 @@ def _gcc(target: Path, *arguments: str | Path) -> Path:
     command = [gcc, "-std=gnu11", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
     command += [
         "-fvisibility=hidden",
-        f"-Wl,-soname,{SONAME}",
+        f"-Wl,-soname,{target.name}",
         "-pthread",
         "-o",
         target,
@@ -54,6 +55,15 @@ def build(folder: Path, *, without: Sequence[str] = ()) -> Path:
         script.write_text("{ local: " + " ".join(f"{name};" for name in without) + " };\n")
         arguments.append(f"-Wl,--version-script={script}")
     return _gcc(folder / SONAME, *arguments)
+
+
+def build_cuda(folder: Path) -> Path:
+    """A ``libcuda.so.1`` that does nothing: for programs that are to look as if they used CUDA.
+
+    Raises:
+        NoCompiler: gcc is not installed.
+    """
+    return _gcc(folder / CUDA_SONAME, Path(__file__).parent / "cuda.c")
 
 
 def build_garbage(folder: Path, *, elf: bool) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .driver import FakeMachine, NoCompiler, build, load
+from .driver import FakeMachine, NoCompiler, build, build_cuda, load
 from .scenario import Scenario
 
 
@@ -16,6 +16,15 @@ def fake_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fake ``libnvidia-ml.so.1``, built once."""
     try:
         return build(tmp_path_factory.mktemp("fake-driver"))
+    except NoCompiler as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def cuda_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ``libcuda.so.1`` to load with ctypes, built once."""
+    try:
+        return build_cuda(tmp_path_factory.mktemp("stand-in"))
     except NoCompiler as error:
         pytest.skip(str(error))
 
