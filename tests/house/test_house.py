@@ -36,6 +36,10 @@ def test_the_tools_are_content(name):
 
 
 # Libraries with effects: who imports them is the only one who has to know them.
+MIGRATIONS = {
+    f"store/migrations/versions/{path.name}"
+    for path in (PACKAGE / "store" / "migrations" / "versions").glob("v*.py")
+}
 DOORS = {
     "pynvml": {"gpus/nvml.py"},
     "psutil": {"host/machine.py"},
@@ -49,13 +53,9 @@ DOORS = {
     "sqlalchemy": {
         *(f"store/{name}.py" for name in ("check", "engine", "leases", "migrate", "reader")),
         *(f"store/{name}.py" for name in ("schema", "troubles")),
-        "store/migrations/versions/v0001_leases.py",
+        *MIGRATIONS,
     },
-    "alembic": {
-        "store/migrate.py",
-        "store/migrations/env.py",
-        "store/migrations/versions/v0001_leases.py",
-    },
+    "alembic": {"store/migrate.py", "store/migrations/env.py", *MIGRATIONS},
     "yaml": {"leases/quotas/file.py"},
 }
 
