@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ..core.quantities import format_bytes
 from .escalation import Case
 from .judgement import Finding
+from .signals import Reason
 from .wire import FindingAnswer, FindingKind, Stage
 
 _DONE = {
@@ -41,7 +42,7 @@ def cause(finding: Finding, now: float, *, names: bool) -> str:
         return f"the lease of {where} that it ran on ended {ago} ago"
     if not finding.holders:
         return f"it uses {where} without a lease, and here every program needs one"
-    return f"it uses {where}, which {_holders(finding, names=names)} holds"
+    return f"it uses {where}, which {_holders(finding, names=names)}"
 
 
 def message(case: Case, *, now: float, left: float | None, acts: bool, names: bool) -> str:
@@ -52,9 +53,11 @@ def message(case: Case, *, now: float, left: float | None, acts: bool, names: bo
     finding, which, why = case.finding, process(case.finding), cause(case.finding, now, names=names)
     if finding.user is None:
         # For all that is known it may be the holder's own.
-        reason = (finding.unattributed or "Nobody knows why.").rstrip(".")
-        held = _holders(finding, names=names)
-        return f"It can't be told whose {which} on {finding.label} is: {reason}. {held} holds it."
+        held = f"{finding.label}, which {_holders(finding, names=names)}"
+        reason = finding.unattributed or "Nobody knows why."
+        if case.refusal is not None and case.refusal.reason is Reason.CONTAINER:
+            reason = f"{case.refusal.message}."
+        return f"{which} uses {held}, and may be theirs or not: {reason[:1].lower()}{reason[1:]}"
     if case.refusal is not None:
         return f"{which} is not stopped, though {why}: {case.refusal.message}."
     if case.stage is Stage.REPORTED or case.stage is None:
@@ -122,7 +125,11 @@ def answer(
 
 
 def _holders(finding: Finding, *, names: bool) -> str:
-    return " and ".join(finding.holders) if names and finding.holders else "somebody else"
+    """``ann holds``, ``ann and ben hold``, ``somebody else holds``."""
+    if not (names and finding.holders):
+        return "somebody else holds"
+    verb = "holds" if len(finding.holders) == 1 else "hold"
+    return f"{' and '.join(finding.holders)} {verb}"
 
 
 def _span(seconds: float) -> str:

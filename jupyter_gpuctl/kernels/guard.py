@@ -27,7 +27,7 @@ from .escalation import Action, Case, Key, advance, due, vanish
 from .judgement import Finding, Judgement, Past, judge, remember
 from .model import Enforcement, GuardMode, strength
 from .ports import Announcer
-from .signals import Reason, Refusal, Signals
+from .signals import Reason, Refusal, Signals, contained
 from .wire import FindingAnswer, Stage
 
 STOPPED_FOR = 60.0
@@ -208,6 +208,8 @@ class Guard:
         return after
 
     def _refusal(self, finding: Finding, started: int) -> Refusal | None:
+        if finding.container is not None:
+            return contained(finding.container)
         if finding.user is None:
             return Refusal(Reason.UNKNOWN, "nobody knows whose it is")
         return self._signals.refusal(finding.pid, started, ours=finding.kernel_id is not None)
@@ -291,7 +293,7 @@ class Guard:
         """Whether it is this server that writes it down: many servers may see the same process."""
         if case.refusal is None:
             return True
-        if case.refusal.reason is Reason.DAEMON:
+        if case.refusal.reason in (Reason.DAEMON, Reason.UNKNOWN):
             return False
         return self._user.uid == 0 or self._user.name in case.finding.holders
 

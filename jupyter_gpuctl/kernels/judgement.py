@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from ..gpus.attribution import GONE
 from ..gpus.model import Device, DeviceReading, DeviceStatus, GpuProcess
 from ..gpus.sampler import Pass
 from ..leases.bindings import Held
@@ -113,12 +114,9 @@ def judge(found: Pass, held: Held, past: Past, *, only: str | None = None) -> Ju
 def remember(past: Past, found: Pass, held: Held) -> Past:
     """What has to be known of this sample when the next one is judged."""
     active: dict[tuple[str, str], Lease] = {}
-    for lease in held.leases:
+    for lease in sorted(held.leases, key=lambda each: (each.expires_at or 0.0, each.id)):
         if lease.status is LeaseStatus.ACTIVE:
-            for device in lease.devices:
-                other = active.get((lease.owner, device))
-                if other is None or (lease.expires_at or 0.0) > (other.expires_at or 0.0):
-                    active[lease.owner, device] = lease
+            active |= {(lease.owner, device): lease for device in lease.devices}
     over = [
         Ended(owner, device, lease.id, min(held.now, lease.expires_at or held.now))
         for (owner, device), lease in past.active.items()
@@ -164,8 +162,9 @@ class _Court:
             return
         for process in processes:
             if process.owner is None:
-                # It may well be the holder's: where nobody holds the device nothing is said.
-                if self._leases:
+                # It may well be the holder's: where nobody holds the device nothing is said, nor
+                # of what can't be seen and may have ended.
+                if self._leases and process.unattributed != GONE:
                     yield self._finding(process, FindingKind.NOT_HELD)
             elif process.owner.user not in self._owners:
                 yield self._of_nobodys(process, process.owner.user)

@@ -121,8 +121,7 @@ class Signals:
         pid = info.pid
         container = self._table.container(pid)
         if container is not None:
-            name = container[:SHORT_ID]
-            return Refusal(Reason.CONTAINER, f"it runs in container {name}: docker stop {name}")
+            return contained(container)
         program = self._table.program(pid)
         if program is not None and program[0] in DAEMONS and program[1] == 0:
             return Refusal(Reason.DAEMON, f"{program[0]} belongs to the system")
@@ -195,6 +194,12 @@ class Signals:
                 return
             yield parent
             info = parent
+
+
+def contained(container: str) -> Refusal:
+    """What runs in another container has its user ids from there: they mean nothing here."""
+    name = container[:SHORT_ID]
+    return Refusal(Reason.CONTAINER, f"it runs in container {name}: docker stop {name}")
 
 
 def _gone(pid: int) -> Refusal:

@@ -1,0 +1,446 @@
+"""The guard on the fake driver and real processes: who is stopped, and who never is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from jupyter_client import KernelManager
+
+from jupyter_gpuctl.core.errors import Unavailable
+from jupyter_gpuctl.gpus.ports import Kernel
+from jupyter_gpuctl.host.identity import ServerUser
+from jupyter_gpuctl.host.procfs import ProcFs
+from jupyter_gpuctl.kernels.model import Enforcement, GuardMode
+from jupyter_gpuctl.kernels.wire import FindingKind, Stage
+from tests.fake_driver.scenario import Scenario
+from tests.system.guarding import ROOT, Program, Witness, World, lease
+from tests.system.test_attribution import process_with_pid
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as several users")
+
+DRY_RUN, ENFORCE = GuardMode
+NOT_HELD, OVER_MEMORY, ENDED = FindingKind
+CONTAINER = "3f2a56789abc" + "0" * 52
+NOBODY = ServerUser("nobody", False, 65534)
+STEPS = ["guard.warn", "guard.interrupt", "guard.terminate", "guard.kill"]
+
+
+@pytest.fixture
+def started() -> Iterator[list[Program]]:
+    """What is started here is stopped at the end."""
+    programs: list[Program] = []
+    yield programs
+    for each in programs:
+        each.stop()
+
+
+@pytest.fixture
+def start(started):
+    def add(kind=Program, *arguments, **more):
+        started.append(kind(*arguments, **more))
+        return started[-1]
+
+    return add
+
+
+@pytest.fixture
+def server(start) -> int:
+    """The pid of a process that stands for the Jupyter server."""
+    return start().pid
+
+
+@pytest.fixture
+def crowd(start, server, tmp_path):
+    """Every kind of process that a guard may meet. ``mail`` holds GPU 0, ``news`` a share of GPU 1,
+    ``lp`` GPU 2 for five seconds.
+    """
+    desk = Path(shutil.copy(shutil.which("sleep"), tmp_path / "Xorg"))
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    masked = tmp_path / "games" / "Xorg"
+    masked.parent.mkdir()
+    shutil.copy(desk, masked)
+    shutil.chown(masked, "games")
+    return SimpleNamespace(
+        holder=start(Witness, user="mail"),
+        intruder=start(user="games"),
+        stubborn=start(Witness, user="games"),
+        hog=start(user="news"),
+        small=start(Witness, user="news"),
+        late=start(user="lp"),
+        roots=start(Witness),
+        contained=start(Witness, user="games"),
+        daemon=start(Program, [str(desk), "600"], user="games"),
+        masked=start(Program, [str(masked), "600"], user="games"),
+        server=server,
+    )
+
+
+def world_of(machine, crowd, mode, **more) -> World:
+    world = World(
+        machine, mode, server=crowd.server, containers={crowd.contained.pid: CONTAINER}, **more
+    )
+    first = [crowd.holder, crowd.intruder, crowd.stubborn, crowd.roots, crowd.contained]
+    pids = [each.pid for each in (*first, crowd.daemon, crowd.masked)]
+    world.show(
+        [(pid, 500) for pid in (*pids, 1, crowd.server, os.getpid())],
+        [(crowd.hog.pid, 3000), (crowd.small.pid, 1000)],
+        [(crowd.late.pid, 500)],
+    )
+    world.leases = (lease("mail", 0), lease("news", 1, share=2048), lease("lp", 2, ends=5))
+    return world
+
+
+GUILTY = {
+    "intruder": NOT_HELD,
+    "stubborn": NOT_HELD,
+    "masked": NOT_HELD,
+    "hog": OVER_MEMORY,
+    "late": ENDED,
+}
+UNTOUCHABLE = {
+    "roots": "it is root's",
+    "contained": "may be theirs or not",
+    "daemon": "Xorg belongs to the system",
+}
+
+
+def test_a_dry_run_touches_nothing_and_reports_everything(machine, crowd):
+    world = world_of(machine, crowd, DRY_RUN)
+    world.until(400)
+    found = world.found()
+    for name, kind in GUILTY.items():
+        pid = getattr(crowd, name).pid
+        assert (found[pid].kind, found[pid].stage, found[pid].next_at) == (
+            kind,
+            Stage.REPORTED,
+            None,
+        )
+        assert f"pid {pid} (" in found[pid].message
+        assert "would be stopped because" in found[pid].message
+        assert world.done(pid) == ["guard.would_stop"]
+    for name, said in UNTOUCHABLE.items():
+        assert said in found[getattr(crowd, name).pid].message
+    special = {1, crowd.server, os.getpid()}
+    assert special < found.keys()
+    everybody = {each.pid for each in vars(crowd).values() if isinstance(each, Program)}
+    assert found.keys() == (everybody | special) - {crowd.holder.pid, crowd.small.pid}
+    assert {action for action, _ in world.rows} == {"guard.would_stop", "guard.cant_stop"}
+    for name in ("holder", "stubborn", "small", "roots", "contained"):
+        assert getattr(crowd, name).signals() == []
+    for name in ("intruder", "hog", "late", "daemon", "masked"):
+        assert getattr(crowd, name).runs
+
+
+def test_enforcing_ends_exactly_the_guilty(machine, crowd):
+    world = world_of(machine, crowd, ENFORCE)
+    world.until(61)
+    assert crowd.stubborn.signals() == []
+    world.until(62)
+    for name in ("intruder", "masked", "hog"):
+        assert getattr(crowd, name).ended_by().name == "SIGINT"
+        assert world.done(getattr(crowd, name).pid) == STEPS[:2]
+    assert crowd.stubborn.signals() == ["SIGINT"]
+    world.until(72)
+    assert crowd.stubborn.signals() == ["SIGTERM"]
+    world.until(82)
+    assert crowd.stubborn.ended_by().name == "SIGKILL"
+    assert crowd.late.runs
+    world.until(306)
+    assert crowd.late.ended_by().name == "SIGINT"
+    world.until(500)
+    assert world.done(crowd.stubborn.pid) == [*STEPS, "guard.cleared"]
+    assert world.done(crowd.hog.pid) == [*STEPS[:2], "guard.cleared"]
+    for name in ("holder", "small", "roots", "contained"):
+        assert getattr(crowd, name).signals() == []
+    assert crowd.daemon.runs
+    # What may not be stopped is still told, with who can.
+    found = world.found()
+    others = {crowd.roots.pid, crowd.contained.pid, crowd.daemon.pid}
+    assert found.keys() == others | {1, crowd.server, os.getpid()}
+    assert {each.stage for each in found.values()} == {Stage.REPORTED}
+    assert f"can: kill {crowd.roots.pid}" in found[crowd.roots.pid].message
+    assert world.done(crowd.daemon.pid) == []
+    assert world.done(crowd.roots.pid) == ["guard.cant_stop"]
+
+
+def test_without_roots_rights_only_the_users_own_processes_are_stopped(machine, start, server):
+    own, other, roots = (start(Witness, user=user) for user in ("nobody", "games", None))
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(each.pid, 500) for each in (own, other, roots)])
+    world.leases = (lease("mail", 0),)
+    world.until(90)
+    assert own.ended_by().name == "SIGKILL"
+    assert other.signals() == []
+    assert roots.signals() == []
+    found = world.found()
+    assert (
+        f"it is games's; an administrator of the machine can stop it with: sudo kill {other.pid}"
+        in (found[other.pid].message)
+    )
+    assert (
+        f"it is root's; an administrator of the machine can stop it with: sudo kill {roots.pid}"
+        in (found[roots.pid].message)
+    )
+    # Each server writes down what concerns it: neither is its user's, nor on its user's device.
+    assert world.done(own.pid)[:4] == STEPS
+    assert world.done(other.pid) == world.done(roots.pid) == []
+
+
+def test_who_holds_the_device_has_it_written_down_who_else_uses_it(machine, start, server):
+    other = start(Witness, user="games")
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(other.pid, 500)])
+    world.leases = (lease("nobody", 0),)
+    world.until(90)
+    assert world.done(other.pid) == ["guard.cant_stop"]
+    assert world.found("nobody") == {}
+
+
+def test_the_grace_and_the_way_to_stop_a_container_are_told(machine, start, server):
+    contained = start(Witness, user="games")
+    world = World(machine, ENFORCE, server=server, containers={contained.pid: CONTAINER})
+    world.show([(contained.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    world.until(3)
+    message = world.found()[contained.pid].message
+    assert message == (
+        f"pid {contained.pid} (sh) uses GPU 0, which mail holds, and may be theirs or not: "
+        "it runs in container 3f2a56789abc: docker stop 3f2a56789abc."
+    )
+
+
+def test_its_user_is_told_before_anything_is_done_and_how_it_went(machine, start, server):
+    own = start(Witness, user="nobody")
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(own.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    world.until(2)
+    ((kind, message, more),) = world.events
+    assert kind == "guard.warned"
+    assert message == (
+        f"pid {own.pid} (sh) is to be stopped because it uses GPU 0, which mail holds. "
+        "It is interrupted in 60 s. End it, or lease a GPU and use that one."
+    )
+    detail = more["detail"]
+    assert (detail["pid"], detail["name"], detail["stage"]) == (own.pid, "sh", "warned")
+    assert detail["next_at"] == world.now + 60
+    world.until(30)
+    (finding,) = world.guard.findings("nobody", world.now)
+    assert "It is interrupted in 32 s." in finding.message
+    assert finding.next_at.timestamp() == world.now + 32
+    world.until(90)
+    own.ended_by()
+    world.tick()
+    kinds = [kind for kind, _, _ in world.events]
+    assert kinds == [
+        *("guard.warned", "guard.interrupted", "guard.terminated", "guard.killed"),
+        "guard.cleared",
+    ]
+    assert world.guard.findings("nobody", world.now) == ()
+
+
+def test_names_stay_hidden_where_policy_says_so(machine, start, server):
+    from dataclasses import replace
+
+    own = start(user="nobody")
+    world = World(machine, DRY_RUN, server=server, user=NOBODY)
+    world.policy = replace(world.policy, hide_names=True)
+    world.show([(own.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    world.until(3)
+    assert "which somebody else holds" in world.found("nobody")[own.pid].message
+    assert "which mail holds" in world.found()[own.pid].message
+    assert "mail" not in str(world.rows)
+
+
+def test_what_keeps_to_a_lease_after_the_warning_is_left_alone(machine, start, server):
+    own = start(Witness, user="nobody")
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(own.pid, 500)])
+    world.until(30)
+    world.leases = (lease("nobody", 0),)
+    world.until(31)
+    assert world.found() == {}
+    world.until(200)
+    assert own.signals() == []
+    assert world.done(own.pid) == ["guard.warn", "guard.cleared"]
+
+
+def test_a_device_that_cant_be_read_stops_the_clock_of_nobody_and_hits_nobody(
+    machine, start, server
+):
+    own = start(Witness, user="nobody")
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(own.pid, 500)])
+    world.until(30)
+    machine.show(Scenario(()))
+    world.until(120)
+    assert own.signals() == []
+    world.show([(own.pid, 500)])
+    world.until(200)
+    assert own.ended_by().name == "SIGKILL"
+    assert world.done(own.pid)[:4] == STEPS
+
+
+# Pids that the system gives out again.
+
+
+def test_a_recycled_pid_inherits_no_warning(machine, start, server):
+    before = start(user="nobody")
+    world = World(machine, ENFORCE, server=server, user=ROOT)
+    world.show([(before.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    world.until(61)
+    assert world.done(before.pid) == ["guard.warn"]
+    before.stop()
+    with process_with_pid(before.pid) as pid:
+        # The driver still names it; it would be due now.
+        world.policy, world.leases = world.policy, (lease("root", 0),)
+        world.until(200)
+        assert ProcFs().info(pid) is not None
+    assert world.done(before.pid) == ["guard.warn", "guard.cleared"]
+
+
+def test_a_pid_that_is_recycled_after_the_sample_was_taken_is_not_hit(machine, start, server):
+    before = start(user="nobody")
+    world = World(machine, ENFORCE, server=server)
+    world.show([(before.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    world.until(61)
+    world.clock.advance(1)
+    found = world.sampler.sample(())
+    before.stop()
+    with process_with_pid(before.pid) as pid:
+        world.guard.look(found, world.held())
+        assert ProcFs().info(pid) is not None
+    assert "guard.interrupt" not in world.done(before.pid)
+
+
+# Kernels.
+
+
+def test_a_kernel_that_was_stopped_is_told_why_and_others_arent(machine, start):
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel()
+    client = manager.blocking_client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        pid = manager.provisioner.pid
+        world = World(machine, ENFORCE, server=os.getpid())
+        world.kernels = (Kernel("k-1", "python3", "train.ipynb", "notebook", "idle", pid),)
+        world.show([(pid, 500)])
+        world.leases = (lease("mail", 0),)
+        world.until(3)
+        (finding,) = world.found().values()
+        assert (finding.kernel_id, finding.notebook) == ("k-1", "train.ipynb")
+        assert world.guard.stopped("k-1") is None
+        world.until(72)
+        assert manager.provisioner.process.wait(60) is not None
+        assert world.guard.stopped("k-1") == (
+            "The guard stopped it because it uses GPU 0, which mail holds."
+        )
+        assert world.guard.stopped("k-2") is None
+        world.clock.advance(61)
+        assert world.guard.stopped("k-1") is None
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_what_a_kernel_has_started_is_stopped_alone_and_the_kernel_goes_on(machine, start):
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel()
+    client = manager.blocking_client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        printed: list[str] = []
+        client.execute_interactive(
+            "import subprocess; worker = subprocess.Popen(['sleep', '600']); print(worker.pid)",
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
+            timeout=60,
+        )
+        worker = int("".join(printed))
+        world = World(machine, ENFORCE, server=os.getpid())
+        pid = manager.provisioner.pid
+        world.kernels = (Kernel("k-1", "python3", "train.ipynb", "notebook", "idle", pid),)
+        world.show([(worker, 500)])
+        world.leases = (lease("mail", 0),)
+        world.until(62)
+        reply = client.execute_interactive("worker.wait()", timeout=60)
+        assert reply["content"]["status"] == "ok"
+        assert world.guard.stopped("k-1") is None
+        assert world.done(worker)[:2] == STEPS[:2]
+        assert world.done(pid) == []
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+# Settings, and what goes wrong.
+
+
+def test_where_leases_are_only_advisory_nobody_is_stopped_whatever_the_mode(machine, start, server):
+    own = start(Witness, user="nobody")
+    for enforcement in (Enforcement.ADVISORY, Enforcement.OFF):
+        world = World(machine, ENFORCE, server=server, user=NOBODY, enforcement=enforcement)
+        world.show([(own.pid, 500)])
+        world.leases = (lease("mail", 0),)
+        world.until(100)
+        assert own.signals() == []
+        told = {own.pid} if enforcement is Enforcement.ADVISORY else set()
+        assert world.found().keys() == told
+
+
+def test_what_cant_be_written_down_isnt_done(machine, start, server):
+    own = start(Witness, user="nobody")
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(own.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    world.until(10)
+    world.away = Unavailable("store.away", "The database is away.")
+    world.until(200)
+    assert own.signals() == []
+    world.away = None
+    world.tick()
+    assert own.signals() == ["SIGINT"]
+
+
+def test_one_process_that_makes_trouble_doesnt_save_the_others(machine, start, server, caplog):
+    first, second = start(user="nobody"), start(user="nobody")
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(first.pid, 500), (second.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    write = world.record
+
+    def record(action, detail, **more):
+        if detail["pid"] == first.pid:
+            raise ValueError("what a surprise")
+        write(action, detail, **more)
+
+    world.record = record
+    world.guard._record = record
+    world.until(62)
+    assert second.ended_by().name == "SIGINT"
+    assert first.runs
+    said = [each for each in caplog.records if f"pid {first.pid}" in each.getMessage()]
+    assert len(said) == 1
+
+
+def test_the_same_sample_is_looked_at_once(machine, start, server):
+    own = start(user="nobody")
+    world = World(machine, ENFORCE, server=server, user=NOBODY)
+    world.show([(own.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    found = world.sampler.sample(())
+    for _ in range(100):
+        world.clock.advance(60)
+        world.guard.look(found, world.held())
+    assert world.rows == []
