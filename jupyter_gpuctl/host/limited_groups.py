@@ -23,6 +23,8 @@ PREFIX = "gpuctl-"
 _PATIENCE = 5.0
 """Seconds until killed processes must have left a group: they may be deep in a system call."""
 _NEAR = 8 * 1024**2
+_PERIOD = 100_000
+"""Microseconds over which processor time is shared out: the kernel's own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,25 @@ class LimitedGroup:
         near = max(_NEAR, (limit or 0) // 20)
         return limit is not None and max(self._highest, peak) + near >= limit
 
+    @property
+    def limits_pids(self) -> bool:
+        """Whether the kernel counts its processes and threads."""
+        return self._file("pids.max") is not None
+
+    @property
+    def limits_cpu(self) -> bool:
+        """Whether its processor time can be limited."""
+        return self._file("cpu.max" if self.version == 2 else "cpu.cfs_quota_us") is not None
+
+    def forks_refused(self) -> int:
+        """How often a process or thread was not started because there were too many."""
+        path = self._file("pids.events")
+        return 0 if path is None else read_table(path).get("max", 0)
+
+    def _file(self, name: str) -> Path | None:
+        paths = (folder / name for folder in self._folders)
+        return next((path for path in paths if path.exists()), None)
+
     def kill(self, patience: float = _PATIENCE) -> list[int]:
         """SIGKILL to all in it until none is left; those still there after ``patience`` seconds.
 
@@ -168,17 +189,22 @@ class LimitedGroup:
 
 
 def create(
-    cgroups: Cgroups, name: str, memory: int | None, pids: int | None = None
+    cgroups: Cgroups,
+    name: str,
+    memory: int | None,
+    pids: int | None = None,
+    cpu: float | None = None,
 ) -> LimitedGroup:
-    """A new group ``name`` limited to ``memory`` bytes without swap, and ``pids`` tasks.
+    """A new group ``name`` limited to ``memory`` bytes without swap, ``pids`` tasks, ``cpu`` cores.
 
     It lies in the group of this process, or in an ancestor from which nothing limits us more:
-    making it never widens what we may use. ``None``: no limit of that kind.
+    making it never widens what we may use. ``None``: no limit of that kind. Whether the group can
+    limit tasks and cores says it itself.
 
     Raises:
         OSError: it can't be made or limited here; the message says what refused.
     """
-    version, parents = _parents(cgroups)
+    version, parents = _parents(cgroups, cpu=cpu is not None)
     folders = tuple(parent / name for parent in parents)
     group = None
     try:
@@ -189,6 +215,8 @@ def create(
             _limit_v2(folders[0], memory, pids)
         else:
             _limit_v1(folders, memory, pids)
+        if cpu is not None:
+            _limit_cpu(folders, version, cpu)
     except OSError:
         if group is not None:
             group.close()
@@ -217,8 +245,21 @@ def _limit_v1(folders: tuple[Path, ...], memory: int | None, pids: int | None) -
             swap.write_text(str(memory))
         else:
             (folders[0] / "memory.swappiness").write_text("0")
-    if pids is not None and len(folders) > 1:
-        (folders[1] / "pids.max").write_text(str(pids))
+    for folder in folders:
+        if pids is not None and (folder / "pids.max").exists():
+            (folder / "pids.max").write_text(str(pids))
+
+
+def _limit_cpu(folders: tuple[Path, ...], version: int, cpu: float) -> None:
+    quota = round(cpu * _PERIOD)
+    if version == 2:
+        if (folders[0] / "cpu.max").exists():
+            (folders[0] / "cpu.max").write_text(f"{quota} {_PERIOD}")
+        return
+    for folder in folders:
+        if (folder / "cpu.cfs_quota_us").exists():
+            (folder / "cpu.cfs_period_us").write_text(str(_PERIOD))
+            (folder / "cpu.cfs_quota_us").write_text(str(quota))
 
 
 def find(cgroups: Cgroups, name: str) -> LimitedGroup | None:
@@ -262,20 +303,22 @@ def remove_stale(cgroups: Cgroups) -> list[str]:
     """Remove groups whose maker died without doing it, with all that still runs in them."""
     namespace, removed = _pid_namespace(cgroups), []
     try:
-        version, parents = _parents(cgroups)
+        version, parents = _parents(cgroups, cpu=True)
     except OSError:
         return []
     for first in list(parents[0].glob(f"{PREFIX}{namespace}-*")):
         pid, _, rest = first.name.removeprefix(f"{PREFIX}{namespace}-").partition("-")
         stat = read_text(cgroups.proc / pid / "stat") or ""
         if stat.rpartition(")")[2].split()[19:20] != [rest.partition("-")[0]]:
-            LimitedGroup(version, tuple(parent / first.name for parent in parents)).close()
+            folders = tuple(parent / first.name for parent in parents)
+            LimitedGroup(version, folders).close()
             removed.append(first.name)
     return removed
 
 
-def _parents(cgroups: Cgroups) -> tuple[int, list[Path]]:
-    """Version, and the folders to make a group in: memory first, then pids where that is apart.
+def _parents(cgroups: Cgroups, *, cpu: bool = False) -> tuple[int, list[Path]]:
+    """Version, and the folders to make a group in: memory first, then pids where that is apart,
+    then, if it is asked for, the processor.
 
     Raises:
         OSError: there is none.
@@ -284,14 +327,22 @@ def _parents(cgroups: Cgroups) -> tuple[int, list[Path]]:
     if not chain:
         raise OSError("no memory controller is mounted under /sys/fs/cgroup")
     if version == 1:
-        pids_version, pids_chain = cgroups.chain("pids")
-        return 1, [chain[0], *(pids_chain[:1] if pids_version == 1 else [])]
+        found = [chain[0]]
+        for name in ("pids", "cpu") if cpu else ("pids",):
+            other_version, other = cgroups.chain(name)
+            # Two controllers may share a hierarchy, and then the group.
+            if other_version == 1 and other[0] not in found:
+                found.append(other[0])
+        return 1, found
     for group in chain:
         if "memory" in (read_text(group / "cgroup.subtree_control") or "").split():
             return 2, [group]
         if not (group / "cgroup.events").exists() and (group / "cgroup.controllers").exists():
             # Only the true root has no events; only there may groups and processes lie together.
             (group / "cgroup.subtree_control").write_text("+memory +pids")
+            if cpu:
+                with contextlib.suppress(OSError):
+                    (group / "cgroup.subtree_control").write_text("+cpu")
             return 2, [group]
         bound = [name for name in ("memory.max", "memory.high") if read_limit(group / name)]
         if bound or not (read_text(group / "cpu.max") or "max").startswith("max"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,16 +26,20 @@ class Broker(Protocol):
     it would without us when we are away.
     """
 
-    async def before_launch(self, kernel_id: str, env: Mapping[str, str]) -> Launch:
-        """Before each start and restart; ``env`` is what it would be started with."""
+    async def before_launch(
+        self, kernel_id: str, env: Mapping[str, str], *, command: Sequence[str] = ()
+    ) -> Launch:
+        """Before each start and restart; ``env`` and ``command`` are what it would be started
+        with.
+        """
         ...
 
-    def launched(self, kernel_id: str, pid: int) -> None:
-        """It runs, as the process ``pid``."""
+    def launched(self, kernel_id: str, pid: int, *, manager: Any = None) -> None:
+        """It runs, as the process ``pid``; ``manager`` is Jupyter's, which knows its channels."""
         ...
 
-    def ended(self, kernel_id: str, exit_code: int | None) -> None:
-        """Its process has ended, asked or not. Called once for each start."""
+    def ended(self, kernel_id: str, exit_code: int | None, *, asked: bool) -> None:
+        """Its process has ended; ``asked``: it was told to. Called once for each start."""
         ...
 
     async def gone(self, kernel_id: str) -> None:

@@ -6,9 +6,9 @@ import os
 
 from ..host.model import ProcessInfo
 from ..host.procfs import read_process
+from ..host.trees import Tree
 from .limits import Reading, census
 from .model import PeakMeter, ProcessMemory
-from .tree import Tree
 
 
 class Accounts:

@@ -23,6 +23,7 @@ from nbclient.util import run_sync
 from nbconvert.preprocessors.execute import ExecutePreprocessor
 
 from ..core.errors import InvalidInput
+from ..host.trees import die_with_parent
 from .events import (
     Broken,
     CellEnded,
@@ -41,7 +42,6 @@ from .events import (
 from .model import CellError, CellStatus
 from .notebooks import cell_limits, planned_cells, read_notebook
 from .tracebacks import failing_line, first_line, line_text, plain
-from .tree import die_with_parent
 
 GRACE = 1.0
 """Seconds that an interrupted cell has for its last words."""

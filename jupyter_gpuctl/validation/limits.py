@@ -5,7 +5,6 @@ A guard measures and kills; when, is the worker's business.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,15 +12,13 @@ from typing import Protocol
 from ..host.cgroups import Cgroups
 from ..host.limited_groups import LimitedGroup, create
 from ..host.model import ProcessInfo
+from ..host.trees import SharedMemory, Tree, proportional
 from .model import ProcessMemory, Tier
-from .tree import Tree, proportional, resident
 
 TASKS = 4096
 """Processes and threads at once in a notebook's group: far above any course, below a fork bomb."""
 OVER_LIMIT = "memory"
 OVER_MACHINE = "machine"
-_PSS_SHARE = 4
-"""Proportional readings may take at most one part in four of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +78,18 @@ class CgroupGuard:
 
 
 class Watcher:
-    """No help from the kernel: measure often, kill when over.
-
-    The sum of resident memory is cheap but counts shared pages many times (ipykernel#935: 11.6 GB
-    for 1.08 GB). So with several processes the exact sum is read: as often as may be, and always
-    when the cheap one, which can only be too high, is over the limit.
-    """
+    """No help from the kernel: measure often, kill when over."""
 
     tier = Tier.WATCHER
     entrances: tuple[str, ...] = ()
 
     def __init__(self, tree: Tree, limit: int | None, spared: Collection[int]) -> None:
         self._tree, self._limit, self._spared = tree, limit, spared
-        self._exact = 0
-        self._exact_until = 0.0
+        self._memory = SharedMemory(limit)
 
     def read(self) -> Reading:
         pids = [process.pid for process in self._tree.members() if process.pid not in self._spared]
-        used = sum(map(resident, pids))
-        suspect = self._limit is not None and used > self._limit
-        if len(pids) > 1:
-            begun = time.monotonic()
-            if suspect or begun >= self._exact_until:
-                self._exact = sum(map(proportional, pids))
-                ended = time.monotonic()
-                self._exact_until = ended + (ended - begun) * (_PSS_SHARE - 1)
-            used = min(used, self._exact)
+        used = self._memory.read(pids)
         over = self._limit is not None and used > self._limit
         return Reading(used, OVER_LIMIT if over else None)
 

@@ -21,6 +21,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ..host.trees import Tree, adopt_orphans, die_with_parent, resident
 from .accounts import Accounts
 from .events import (
     Broken,
@@ -40,7 +41,6 @@ from .events import (
 )
 from .limits import Guard, Reading, guard_for
 from .model import CellStatus
-from .tree import Tree, adopt_orphans, die_with_parent, resident
 
 _TICK, _SHORT_TICK = 0.05, 0.01
 """Seconds between readings: ordinarily, and where the limit may be reached before the next."""

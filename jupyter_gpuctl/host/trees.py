@@ -1,0 +1,256 @@
+"""Trees of processes, found in ``/proc``: who belongs to one, what it holds, and its end.
+
+A process that is a *subreaper* (prctl(2)) becomes the parent of all its descendants that lose
+theirs, by a double fork or otherwise: none can leave :class:`Tree`, whatever session it starts. A
+server is no subreaper; who left the tree of a kernel unseen is known by a mark in its environment
+(:class:`Families`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from .model import ProcessInfo
+from .procfs import read_process
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_LOOK_AGAIN = 20
+"""Listings after which a pid that was another's is looked at again: pids are recycled."""
+_PSS_SHARE = 4
+"""Proportional readings may take at most one part in four of the time."""
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of all descendants that lose theirs."""
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def die_with_parent() -> None:
+    """Ask for SIGKILL when the thread that started this process ends. Safe before an exec."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Tree:
+    """All descendants of the process ``root``. One listing costs little: others' are remembered."""
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._others: set[int] = set()
+        self._listings = 0
+
+    def members(self) -> list[ProcessInfo]:
+        """The descendants now, zombies included, the root left out."""
+        self._listings += 1
+        if self._listings % _LOOK_AGAIN == 0:
+            self._others.clear()
+        pids = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
+        self._others &= pids
+        seen = {
+            pid: process
+            for pid in pids - self._others
+            if (process := read_process(pid)) is not None
+        }
+        members = []
+        for process in seen.values():
+            ours = self._belongs(process, seen)
+            if ours:
+                members.append(process)
+            elif ours is False:
+                self._others.add(process.pid)
+        return members
+
+    def _belongs(self, process: ProcessInfo, seen: dict[int, ProcessInfo]) -> bool | None:
+        """``None``: can't be told, because its parent went away while we looked."""
+        if process.pid == self._root:
+            return False
+        parent = process.parent
+        while parent != self._root:
+            if parent in (0, 1) or parent in self._others:
+                return False
+            if parent not in seen:
+                return None
+            parent = seen[parent].parent
+        return True
+
+    def kill(self, patience: float = 5.0) -> list[int]:
+        """SIGKILL to all descendants until none lives; those left after ``patience`` seconds."""
+        return kill_all(self.members, patience)
+
+
+class Families:
+    """The processes of several roots at once, each the leader of a session of its own.
+
+    To a root belong: itself, its session, their descendants, whoever was seen to belong before,
+    and whoever carries the root's mark, ``variable=value``, in the environment it was started
+    with. One listing serves all roots, and others' processes are remembered. Used by one thread.
+    """
+
+    def __init__(self, variable: str) -> None:
+        self._variable = variable.encode() + b"="
+        self._roots: dict[int, bytes] = {}
+        self._ours: dict[int, tuple[int, int]] = {}
+        """Pid to start time and root."""
+        self._others: set[int] = set()
+        self._unmarked: dict[int, int] = {}
+        self._listings = 0
+
+    def follow(self, root: int, value: str) -> None:
+        """From now on. ``value`` marks whoever it starts."""
+        self._roots[root] = value.encode()
+        self._others.clear()
+        self._unmarked.clear()
+
+    def leave(self, root: int) -> None:
+        """No longer."""
+        self._roots.pop(root, None)
+        self._ours = {pid: kept for pid, kept in self._ours.items() if kept[1] != root}
+
+    def look(self) -> Mapping[int, Sequence[ProcessInfo]]:
+        """Root to its processes now, zombies left out."""
+        self._listings += 1
+        if self._listings % _LOOK_AGAIN == 0:
+            self._others.clear()
+        pids = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
+        self._others &= pids
+        self._unmarked = {pid: at for pid, at in self._unmarked.items() if pid in pids}
+        seen = {
+            pid: process
+            for pid in sorted(pids - self._others)
+            if (process := read_process(pid)) is not None
+        }
+        ours: dict[int, tuple[int, int]] = {}
+        found: dict[int, list[ProcessInfo]] = {root: [] for root in self._roots}
+        for process in seen.values():
+            root = self._root(process, seen)
+            if root is None:
+                self._others.add(process.pid)
+                continue
+            ours[process.pid] = process.started, root
+            if not process.zombie:
+                found[root].append(process)
+        self._ours = ours
+        return found
+
+    def members(self, root: int) -> Sequence[ProcessInfo]:
+        """Of one root, now."""
+        return self.look().get(root, ())
+
+    def _root(self, process: ProcessInfo, seen: Mapping[int, ProcessInfo]) -> int | None:
+        above: ProcessInfo | None = process
+        while above is not None:
+            if above.pid in self._roots:
+                return above.pid
+            if above.session in self._roots:
+                return above.session
+            started, root = self._ours.get(above.pid, (None, 0))
+            if started == above.started and root in self._roots:
+                return root
+            above = seen.get(above.parent)
+        if self._unmarked.get(process.pid) == process.started:
+            return None
+        marked = self._marked(process.pid)
+        if marked is None:
+            self._unmarked[process.pid] = process.started
+        return marked
+
+    def _marked(self, pid: int) -> int | None:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            return None  # It has ended, or is another user's.
+        for word in words:
+            if word.startswith(self._variable):
+                value = word[len(self._variable) :]
+                return next((root for root, mark in self._roots.items() if mark == value), None)
+        return None
+
+
+def kill_all(members: Callable[[], Iterable[ProcessInfo]], patience: float = 5.0) -> list[int]:
+    """SIGKILL to all ``members`` until none lives; those left after ``patience`` seconds.
+
+    First all are stopped: what is stopped can't fork away from the killing.
+    """
+    deadline = time.monotonic() + patience
+    stopped: set[int] = set()
+    while time.monotonic() < deadline:
+        living = {process.pid for process in members() if not process.zombie}
+        if living <= stopped:
+            break
+        _signal_all(living - stopped, signal.SIGSTOP)
+        stopped |= living
+    while living := {process.pid for process in members() if not process.zombie}:
+        _signal_all(living, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            return sorted(living)
+        time.sleep(0.005)
+    return []
+
+
+class SharedMemory:
+    """What a tree of processes holds together.
+
+    The sum of resident memory is cheap but counts shared pages many times (ipykernel#935: 11.6 GB
+    for 1.08 GB). So with several processes the exact sum is read: as often as may be, and always
+    when the cheap one, which can only be too high, is over the limit.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._exact = 0
+        self._exact_until = 0.0
+
+    def read(self, pids: Sequence[int]) -> int:
+        """Bytes that these hold now."""
+        used = sum(map(resident, pids))
+        suspect = self._limit is not None and used > self._limit
+        if len(pids) > 1:
+            begun = time.monotonic()
+            if suspect or begun >= self._exact_until:
+                self._exact = sum(map(proportional, pids))
+                ended = time.monotonic()
+                self._exact_until = ended + (ended - begun) * (_PSS_SHARE - 1)
+            used = min(used, self._exact)
+        return used
+
+
+def _signal_all(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def resident(pid: int) -> int:
+    """Bytes that the process holds: anonymous, shared and swapped; pages of files left out.
+
+    A page that several share counts for each in full. 0 when it is gone.
+    """
+    return _sum_fields(f"/proc/{pid}/status", ("RssAnon:", "RssShmem:", "VmSwap:"))
+
+
+def proportional(pid: int) -> int:
+    """As :func:`resident`, but a page that several share is divided among them. Slow: it walks
+    the page tables. Where it may not be read, :func:`resident`.
+    """
+    fields = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
+    return _sum_fields(f"/proc/{pid}/smaps_rollup", fields) or resident(pid)
+
+
+def _sum_fields(path: str, names: tuple[str, ...]) -> int:
+    total = 0
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith(names):
+                    total += int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return 0
+    return total
