@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -150,7 +150,10 @@ class World:
         self.policy = policy
         self.rows: list[tuple[str, dict[str, Any]]] = []
         self.events: list[tuple[str, str, dict[str, Any]]] = []
-        self.away: Exception | None = None
+        self.away: Mapping[int | None, Exception] = {}
+        """What is raised instead of writing a row about this pid; ``None``: about any."""
+        self.audit: Callable[..., None] | None = None
+        """Where rows are written too."""
         containers = containers or {}
         table = ProcFs(containers.get)
         attributor = Attributor(table, user, server)
@@ -178,9 +181,12 @@ class World:
         )
 
     def record(self, action: str, detail: dict[str, Any], **more: Any) -> None:
-        if self.away is not None:
-            raise self.away
+        problem = self.away.get(detail["pid"]) or self.away.get(None)
+        if problem is not None:
+            raise problem
         self.rows.append((action, detail | more))
+        if self.audit is not None:
+            self.audit(action, detail, **more)
 
     def announce(self, kind: str, message: str, **more: Any) -> None:
         self.events.append((kind, message, more))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,9 +18,11 @@ from jupyter_gpuctl.host.identity import ServerUser
 from jupyter_gpuctl.host.procfs import ProcFs
 from jupyter_gpuctl.kernels.model import Enforcement, GuardMode
 from jupyter_gpuctl.kernels.wire import FindingKind, Stage
+from jupyter_gpuctl.leases.service import Actor
 from tests.fake_driver.scenario import Scenario
 from tests.system.guarding import ROOT, Program, Witness, World, lease
 from tests.system.test_attribution import process_with_pid
+from tests.unit.house import House
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as several users")
 
@@ -246,8 +249,6 @@ def test_its_user_is_told_before_anything_is_done_and_how_it_went(machine, start
 
 
 def test_names_stay_hidden_where_policy_says_so(machine, start, server):
-    from dataclasses import replace
-
     own = start(user="nobody")
     world = World(machine, DRY_RUN, server=server, user=NOBODY)
     world.policy = replace(world.policy, hide_names=True)
@@ -405,10 +406,10 @@ def test_what_cant_be_written_down_isnt_done(machine, start, server):
     world.show([(own.pid, 500)])
     world.leases = (lease("mail", 0),)
     world.until(10)
-    world.away = Unavailable("store.away", "The database is away.")
+    world.away = {None: Unavailable("store.away", "The database is away.")}
     world.until(200)
     assert own.signals() == []
-    world.away = None
+    world.away = {}
     world.tick()
     assert own.signals() == ["SIGINT"]
 
@@ -418,20 +419,28 @@ def test_one_process_that_makes_trouble_doesnt_save_the_others(machine, start, s
     world = World(machine, ENFORCE, server=server, user=NOBODY)
     world.show([(first.pid, 500), (second.pid, 500)])
     world.leases = (lease("mail", 0),)
-    write = world.record
-
-    def record(action, detail, **more):
-        if detail["pid"] == first.pid:
-            raise ValueError("what a surprise")
-        write(action, detail, **more)
-
-    world.record = record
-    world.guard._record = record
+    world.away = {first.pid: ValueError("what a surprise")}
     world.until(62)
     assert second.ended_by().name == "SIGINT"
     assert first.runs
     said = [each for each in caplog.records if f"pid {first.pid}" in each.getMessage()]
     assert len(said) == 1
+
+
+def test_every_step_is_a_row_of_the_audit_that_its_user_can_read(machine, start, server, tmp_path):
+    own, other = start(Witness, user="nobody"), start(user="games")
+    house = House(tmp_path / "gpuctl.sqlite")
+    authority = house.authority()
+    world = World(machine, ENFORCE, server=server)
+    world.audit = authority.bindings.record
+    world.show([(own.pid, 500), (other.pid, 500)])
+    world.leases = (lease("mail", 0),)
+    world.until(90)
+    rows = [row for row in authority.audit(Actor("nobody")).items if "pid" in row.detail]
+    assert [row.action for row in reversed(rows)] == [*STEPS, "guard.cleared"]
+    assert {row.detail["pid"] for row in rows} == {own.pid}
+    assert {row.actor for row in rows} == {"gpuctl"}
+    house.close()
 
 
 def test_the_same_sample_is_looked_at_once(machine, start, server):
