@@ -18,6 +18,7 @@ from pathlib import Path
 from . import (
     bundle,
     cycle,
+    guard,
     lag,
     lease_rest,
     nvdashboard,
@@ -44,9 +45,9 @@ def say(line: str) -> None:
 
 NAMES = (
     *("polling", "sampling", "startup", "bundle", "lag", "validator"),
-    *("cycle", "leases", "replay"),
+    *("cycle", "leases", "guard", "replay"),
 )
-ALONE = {"cycle", "leases", "replay"}
+ALONE = {"cycle", "leases", "guard", "replay"}
 """Parts that stand beside nobody who has to be installed."""
 
 
@@ -65,6 +66,7 @@ def parts(
         "validator": lambda: validator.figures(1 if quick else 3),
         "cycle": lambda: cycle.figures(rounds),
         "leases": lambda: lease_rest.figures(3.0 if quick else 15.0),
+        "guard": lambda: guard.figures(seconds),
         "replay": lambda: replay.figures(trace, quick=quick, keep=keep, say=say),
     }
 
