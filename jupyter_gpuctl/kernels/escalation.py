@@ -106,13 +106,15 @@ def advance(
     if case is None:
         return Case(finding, started, time), None
     looked = due(case, now)
-    case = replace(case, finding=finding, absent_since=None)
+    if case.finding != finding or case.absent_since is not None:
+        case = replace(case, finding=finding, absent_since=None)
     spared = 0.0 if finding.spare_until is None else max(0.0, finding.spare_until - time)
     if looked:
         case = replace(case, refusal=refusal)
     if not enforce or case.refusal is not None:
-        again = now + WARNING if enforce and looked else case.next_at
-        case = replace(case, stage=Stage.REPORTED, next_at=again)
+        if looked:
+            again = now + WARNING if enforce else None
+            case = replace(case, stage=Stage.REPORTED, next_at=again)
         # Before its grace is over nothing would be done to it, so there is nothing to report.
         if case.told or spared > 0:
             return case, None
