@@ -14,6 +14,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from operator import attrgetter
 
 from ..model import WHOLE, LeasableDevice, Request
 
@@ -82,7 +83,7 @@ class Catalogue:
         self, devices: Iterable[LeasableDevice], wanted: Mapping[str | None, int] | None = None
     ) -> None:
         """``wanted``: how many waiting requests name each model, as requests write it."""
-        self.devices = sorted(devices, key=lambda d: (d.host, d.index, d.uuid))
+        self.devices = sorted(devices, key=attrgetter("host", "index", "uuid"))
         self.number = {device.uuid: n for n, device in enumerate(self.devices)}
         self.cells: list[list[int]] = []
         """Numbers of devices, least memory first."""

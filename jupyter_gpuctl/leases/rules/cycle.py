@@ -103,7 +103,7 @@ class Cycle:
     def order_the_queue(self) -> None:
         """Set out what is free, and who waits for it in which order."""
         now, policy = self.now, self.policy
-        wanted = Counter(lease.request.model for lease in self.queued)
+        wanted = Counter([lease.request.model for lease in self.queued])
         self.catalogue = Catalogue(self.snapshot.devices, wanted)
         self.board = Board(self.catalogue, self.snapshot.outside)
         self.ends = [planned_end(lease) for lease in self.held]

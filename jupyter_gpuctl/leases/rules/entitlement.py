@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..model import Account, Lease, Limit, Snapshot
 from ..policy import GpuQuota, HoursQuota
@@ -28,7 +29,7 @@ class Ledger:
     """What is held and spent, and by whom; goes along as a cycle starts leases."""
 
     def __init__(
-        self, snapshot: Snapshot, held: Iterable[Lease], over: Iterable[Lease], now: float
+        self, snapshot: Snapshot, held: Sequence[Lease], over: Iterable[Lease], now: float
     ) -> None:
         """``held``: the leases that hold devices; ``over``: those that have ended in this cycle.
 
@@ -36,30 +37,22 @@ class Ledger:
         """
         self.now = now
         self._snapshot = snapshot
-        self._users: dict[str, Holding] = {}
-        self._groups: dict[str, Holding] = {}
         self._terms: dict[tuple[str, str | None], Terms] = {}
         self._any_kept = False
+        users: dict[str, list[int]] = defaultdict(list)
+        groups: dict[str, list[int]] = defaultdict(list)
         for holder, lease in enumerate(held):
-            request = lease.request
-            milli, group = request.milli, request.group
-            counted = use_of(lease, now)
-            used = max(0.0, milli * (counted[2] - counted[1]))
-            user = self._user(lease.owner)
-            user.held += milli
-            user.uses.append(counted)
-            user.used += used
-            user.leases.append(lease)
-            user.holders.append(holder)
-            pool = user
+            users[lease.owner].append(holder)
+            group = lease.request.group
             if group is not None:
-                pool = self._group(group)
-                pool.held += milli
-                pool.uses.append(counted)
-                pool.used += used
-                pool.leases.append(lease)
-                pool.holders.append(holder)
-            pool.pooled += milli
+                groups[group].append(holder)
+        uses = [use_of(lease, now) for lease in held]
+
+        def seen_from(scope: Scope, holders: list[int]) -> Holding:
+            return Holding(scope, holders, [held[n] for n in holders], [uses[n] for n in holders])
+
+        self._users = {name: seen_from(Scope(False, name), at) for name, at in users.items()}
+        self._groups = {name: seen_from(Scope(True, name), at) for name, at in groups.items()}
         for lease in over:
             holdings = [self._user(lease.owner)]
             if lease.request.group is not None:
@@ -104,7 +97,7 @@ class Ledger:
             holding.tallies[id(quota)] = found
         return found
 
-    def beyond_nominal(self) -> Iterator[tuple[GpuQuota, list[Lease]]]:
+    def beyond_nominal(self) -> Iterator[tuple[GpuQuota, Sequence[Lease]]]:
         """Pools that hold more than their nominal quota, with their leases."""
         policy = self._snapshot.policy
         for name, holding in self._groups.items():
@@ -137,11 +130,12 @@ class Ledger:
             return Limit.USER_GPUS
         if bound.group is not None and bound.group.held + milli > bound.group_most:
             return Limit.GROUP_GPUS
-        use, now = bound.user_hours, self.now
-        if use is not None and not use.allows(milli, now, now + duration):
+        now = self.now
+        use, end = bound.user_hours, now + duration
+        if use is not None and not use.allows(milli, now, end):
             return Limit.USER_GPU_HOURS
         use = bound.group_hours
-        if use is not None and not use.allows(milli, now, now + duration):
+        if use is not None and not use.allows(milli, now, end):
             return Limit.GROUP_GPU_HOURS
         return None
 

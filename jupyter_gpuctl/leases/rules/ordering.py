@@ -46,7 +46,7 @@ class Entry:
     def __init__(self, lease: Lease, bound: Terms, want: Want) -> None:
         self.lease = lease
         self.owner = lease.owner
-        self.milli = lease.request.milli
+        self.milli = want.milli
         self.duration = lease.request.duration
         self.bound = bound
         self.want = want
@@ -56,7 +56,7 @@ class Entry:
         """It would not borrow."""
         self.offer = False
         """It will be offered, not started."""
-        self.occupancy = float(lease.request.duration)
+        self.occupancy = float(self.duration)
         """Seconds that devices are occupied from now if it starts or is offered now."""
         self.others = 0
         """Bookings that are for others, as bits."""
@@ -72,21 +72,19 @@ def entries(
 ) -> list[Entry]:
     """The queue, in no order yet. What was asked for just now starts without an offer."""
     found = []
-    terms, wants = ledger.terms, catalogue.want
+    terms, wants, obstacle = ledger.terms, catalogue.want, ledger.obstacle
     for lease in queued:
         request = lease.request
         bound = terms(lease.owner, request.group)
-        want = wants(request, bound.user_limits.models, bound.group_limits.models)
+        want = wants(request, *bound.models)
         entry = Entry(lease, bound, want)
         if request.interactive and lease.created_at != now:
             entry.offer = True
             entry.occupancy += offer_window
-        if not want.places:
-            entry.limit = Limit.CAPACITY
-            if catalogue.want(request).places:
-                entry.limit = Limit.MODELS
+        if want.places:
+            entry.limit = obstacle(bound, request.milli, request.duration)
         else:
-            entry.limit = ledger.obstacle(bound, request.milli, request.duration)
+            entry.limit = Limit.MODELS if wants(request).places else Limit.CAPACITY
         found.append(entry)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -34,20 +35,29 @@ class Holding:
         "uses",
     )
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        holders: Sequence[int] = (),
+        leases: Sequence[Lease] = (),
+        uses: Iterable[Use] = (),
+    ) -> None:
         self.scope = scope
-        self.held = 0
-        """Milli-devices."""
-        self.pooled = 0
-        """Those that count against its own nominal quota: a user's that no group is charged for."""
-        self.leases: list[Lease] = []
-        """That hold devices."""
-        self.holders: list[int] = []
-        """Their places among all that do."""
-        self.uses: list[Use] = []
+        self.holders = holders
+        """The places of its leases among all that hold devices."""
+        self.leases = leases
+        self.uses = list(uses)
         """Of these, and of those that have ended in this cycle and are in no account yet."""
-        self.used = 0.0
-        """Milli-device-seconds, by all of these so far."""
+        self.held = sum([use[0] for use in self.uses])
+        """Milli-devices."""
+        self.pooled = self.held
+        """Those that count against its own nominal quota: a user's that no group is charged for."""
+        if not scope.group:
+            self.pooled = sum([x.request.milli for x in leases if x.request.group is None])
+        self.used = sum(
+            [milli * (last - since) for milli, since, last, _, _ in self.uses if last > since]
+        )
+        """Milli-device-seconds, by all in ``uses`` so far."""
         self.started: list[tuple[int, float, float]] = []
         """In this cycle: amount, duration, and for how long it occupies devices."""
         self.tallies: dict[int, Tally] = {}
@@ -76,6 +86,7 @@ class Terms:
         "group_most",
         "longest",
         "member",
+        "models",
         "pool",
         "pool_quota",
         "priority",
@@ -96,6 +107,8 @@ class Terms:
         )
         """Of the group that is charged, still."""
         self.group_limits = policy.pool_of(name)
+        self.models = (self.user_limits.models, self.group_limits.models)
+        """That it may use; ``None``: any."""
         self.pool = group or user
         """Whose nominal quota it counts against, and whose fair share it is."""
         self.pool_quota: GpuQuota | None = (
@@ -104,7 +117,9 @@ class Terms:
         """Devices at once of the pool; ``None``: not limited, and then nothing is borrowed."""
         self.user_most = _most(self.user_limits)
         self.group_most = _most(self.group_limits)
-        self.longest = longest_lease(policy, owner, name)
+        both = (self.user_limits.max_lease, self.group_limits.max_lease)
+        self.longest = min((x for x in both if x is not None), default=policy.max_lease)
+        """Seconds: the least that the owner's and the group's limits name, or the policy's."""
         self.priority = _priority(policy, owner, name)
         self.user_hours: Tally | None = None
         self.group_hours: Tally | None = None
