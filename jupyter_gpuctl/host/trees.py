@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -90,12 +91,14 @@ class Families:
 
     To a root belong: itself, its session, their descendants, whoever was seen to belong before,
     and whoever carries the root's mark, ``variable=value``, in the environment it was started
-    with. One listing serves all roots, and others' processes are remembered. Used by one thread.
+    with. One listing serves all roots, and others' processes are remembered.
     """
 
     def __init__(self, variable: str) -> None:
+        self._lock = threading.RLock()
         self._variable = variable.encode() + b"="
         self._roots: dict[int, bytes] = {}
+        self._started: dict[int, int] = {}
         self._ours: dict[int, tuple[int, int]] = {}
         """Pid to start time and root."""
         self._others: set[int] = set()
@@ -104,17 +107,26 @@ class Families:
 
     def follow(self, root: int, value: str) -> None:
         """From now on. ``value`` marks whoever it starts."""
-        self._roots[root] = value.encode()
-        self._others.clear()
-        self._unmarked.clear()
+        process = read_process(root)
+        with self._lock:
+            self._roots[root] = value.encode()
+            self._started[root] = process.started if process is not None else -1
+            self._others.clear()
+            self._unmarked.clear()
 
     def leave(self, root: int) -> None:
         """No longer."""
-        self._roots.pop(root, None)
-        self._ours = {pid: kept for pid, kept in self._ours.items() if kept[1] != root}
+        with self._lock:
+            self._roots.pop(root, None)
+            self._started.pop(root, None)
+            self._ours = {pid: kept for pid, kept in self._ours.items() if kept[1] != root}
 
     def look(self) -> Mapping[int, Sequence[ProcessInfo]]:
         """Root to its processes now, zombies left out."""
+        with self._lock:
+            return self._look()
+
+    def _look(self) -> Mapping[int, Sequence[ProcessInfo]]:
         self._listings += 1
         if self._listings % _LOOK_AGAIN == 0:
             self._others.clear()
@@ -146,7 +158,7 @@ class Families:
     def _root(self, process: ProcessInfo, seen: Mapping[int, ProcessInfo]) -> int | None:
         above: ProcessInfo | None = process
         while above is not None:
-            if above.pid in self._roots:
+            if self._started.get(above.pid) == above.started:
                 return above.pid
             if above.session in self._roots:
                 return above.session
