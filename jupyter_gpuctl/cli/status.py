@@ -14,7 +14,7 @@ from ..core.clock import SystemClock
 from ..core.encoding import to_json
 from ..core.quantities import format_bytes
 from ..host.identity import server_user
-from . import status_leases
+from . import status_findings, status_leases
 from .servers import running_servers
 from .settings import read_settings
 
@@ -35,7 +35,8 @@ GIB = 1024**3
     "--json",
     "as_json",
     is_flag=True,
-    help="The answer of GET gpus, with that of GET leases as leases; with --watch one a line.",
+    help="The answer of GET gpus, with that of GET leases as leases and the findings of "
+    "GET kernels as findings; with --watch one a line.",
 )
 def status(watch: bool, interval: float, as_json: bool) -> int:
     """Show the GPUs of this machine, who uses and who holds them, and your kernels.
@@ -78,7 +79,10 @@ class _Source:
         if not answers:
             return self._read_driver()
         leases = status_leases.of_servers(asked)
-        return merge_owners(answers) | {"leases": leases or status_leases.NONE}
+        return merge_owners(answers) | {
+            "leases": leases or status_leases.NONE,
+            "findings": status_findings.of_servers(asked),
+        }
 
     def close(self) -> None:
         if self._sampler is not None:
@@ -108,6 +112,7 @@ class _Source:
             )
         )
         answer["leases"] = status_leases.of_database(self._settings, lambda: found)
+        answer["findings"] = []  # Only a server looks at several samples.
         return answer
 
 
@@ -164,6 +169,7 @@ def render(answer: dict[str, Any]) -> Any:
     if answer["devices"]:
         parts += [_devices(answer["devices"], sample), Text()]
     parts += status_leases.render(answer["devices"], answer["leases"], _table)
+    parts += status_findings.render(answer["findings"])
     if sample["kernels"]:
         parts += [_kernels(sample["kernels"]), Text()]
     parts.append(Text(_machine(sample["host"])))

@@ -95,7 +95,11 @@ def test_status_as_json_is_the_answer_of_the_rest_interface(environment, fake_ma
     done = gpuctl(environment, "status", "--json")
     answer = TypeAdapter(GpusAnswer).validate_json(done.stdout)
     assert len(answer.devices) == 2
-    assert set(json.loads(done.stdout)) == {*GpusAnswer.__dataclass_fields__, "leases"}
+    assert set(json.loads(done.stdout)) == {
+        *GpusAnswer.__dataclass_fields__,
+        "leases",
+        "findings",
+    }
 
 
 def test_status_ends_with_3_where_the_driver_is_broken_and_says_the_mend(environment, fake_machine):
