@@ -20,7 +20,12 @@ const open: Leases[] = [];
 
 /** A service on an authority whose leases the test changes. */
 function serve(...items: LeaseAnswer[]) {
-  const authority = { items, ended: new Map<string, LeaseAnswer>(), asked: 0 };
+  const authority = {
+    items,
+    ended: new Map<string, LeaseAnswer>(),
+    asked: 0,
+    admin: true
+  };
   const unexpected = () => Promise.reject(new Error('not expected'));
   const api: ILeaseApi = {
     live: () => {
@@ -34,7 +39,7 @@ function serve(...items: LeaseAnswer[]) {
         ? Promise.resolve(found)
         : Promise.reject(new ApiError(404, 'lease.unknown', 'Not there.'));
     },
-    quota: () => Promise.resolve(quota()),
+    quota: () => Promise.resolve(quota({ admin: authority.admin })),
     preview: unexpected,
     request: unexpected,
     change: (id, body) => {
@@ -44,6 +49,10 @@ function serve(...items: LeaseAnswer[]) {
         : unexpected();
     },
     end: id => {
+      const found = authority.items.find(item => item.id === id);
+      if (found?.mine === false && !authority.admin) {
+        return Promise.reject(new ApiError(404, 'lease.unknown', 'Not there.'));
+      }
       authority.items = authority.items.filter(item => item.id !== id);
       const over = lease(id, { status: 'ended', reason: 'released' });
       authority.ended.set(id, over);
@@ -140,5 +149,15 @@ describe('a call that fails', () => {
       await new Promise(resolve => setTimeout(resolve, 5));
     }
     assert.equal(talk.service.model.state.busy.size, 0);
+  });
+
+  it('is told once it is known whether the caller is an administrator still', async () => {
+    const theirs = foreign({ id: 'b' });
+    const talk = serve(theirs);
+    await asked(talk);
+    assert.equal(talk.service.model.state.quota?.admin, true);
+    talk.authority.admin = false;
+    await assert.rejects(talk.service.end(theirs, 'class'), { status: 404 });
+    assert.equal(talk.service.model.state.quota?.admin, false);
   });
 });

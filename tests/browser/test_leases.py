@@ -221,12 +221,14 @@ def test_the_palette_offers_what_can_be_done_now(seat: Seat) -> None:
 def test_an_administrator_revokes_with_a_reason_and_the_owner_is_told(
     seat: Seat, tmp_path: Path
 ) -> None:
+    withdrawn = tmp_path / "withdrawn"
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "gpuctl_admins.py").write_text(
+        "import os\n"
         "from jupyter_server.auth import Authorizer\n\n"
         "class Admins(Authorizer):\n"
         "    def is_authorized(self, handler, user, action, resource):\n"
-        "        return True\n"
+        f"        return action != 'admin' or not os.path.exists({str(withdrawn)!r})\n"
     )
     user = seat("user-a", quotas={"names": "hidden"})
     admin = seat(
@@ -251,6 +253,17 @@ def test_an_administrator_revokes_with_a_reason_and_the_owner_is_told(
     expect(user.headline).to_have_count(0)
     expect(user.toast("the machine is needed for a class")).to_be_visible()
     user.shoot("revoked", whole=True)
+
+    # Whose rights are withdrawn meanwhile is told so, and is not asked again.
+    user.request(gpus="1", duration="1h")
+    holds.get_by_role("button", name=re.compile("^Revoke")).click()
+    admin.dialog.get_by_label("Reason").fill("again")
+    withdrawn.touch()
+    admin.dialog.get_by_role("button", name="Revoke", exact=True).click()
+    told = "You are not an administrator any more: the lease of user-a goes on."
+    expect(admin.toast(told)).to_be_visible()
+    expect(holds.get_by_role("button", name=re.compile("^Revoke"))).to_have_count(0)
+    admin.shoot("not-admin", whole=True)
 
 
 def test_hidden_names_are_somebody(seat: Seat) -> None:

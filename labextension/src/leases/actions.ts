@@ -166,10 +166,25 @@ export class LeaseActions implements ILeaseActions {
       const { service, words, label } = this._options;
       const now = service.model.now();
       const reason = await askRevocation(lease, label, now, words);
-      if (reason !== null) {
-        await service.end(lease, reason);
-        this._say(words.__('The lease of %1 was revoked.', who(lease, words)));
+      if (reason === null) {
+        return;
       }
+      const name = who(lease, words);
+      try {
+        await service.end(lease, reason);
+      } catch (refusal) {
+        const isAdmin = service.model.state.quota?.admin;
+        if (!(refusal instanceof ApiError) || isAdmin !== false) {
+          throw refusal;
+        }
+        const text = words.__(
+          'You are not an administrator any more: the lease of %1 goes on.',
+          name
+        );
+        Notification.error(text, { autoClose: false });
+        return;
+      }
+      this._say(words.__('The lease of %1 was revoked.', name));
     });
   };
 

@@ -100,8 +100,18 @@ export class Leases {
   }
 
   /** Release, cancel or decline one's own; revoke another's, with a reason. */
-  end(lease: LeaseAnswer, reason?: string): Promise<LeaseAnswer> {
-    return this._change(lease, () => this._options.api.end(lease.id, reason));
+  async end(lease: LeaseAnswer, reason?: string): Promise<LeaseAnswer> {
+    try {
+      return await this._change(lease, () =>
+        this._options.api.end(lease.id, reason)
+      );
+    } catch (refusal) {
+      if (!lease.mine && refusal instanceof ApiError) {
+        // Who may end another's may have changed: that is to be known before it is told.
+        await this.model.refresh().catch(() => undefined);
+      }
+      throw refusal;
+    }
   }
 
   dispose(): void {
