@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ..model import EndReason, Lease, Snapshot
 from .choice import Choice
+from .entitlement import Ledger
 from .placement import NONE_BARRED, Board
 
 
@@ -35,7 +36,14 @@ class Booking:
 class Bookings:
     """All that have not ended."""
 
-    def __init__(self, snapshot: Snapshot, board: Board, held: Sequence[Lease], now: float) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        board: Board,
+        held: Sequence[Lease],
+        ledger: Ledger,
+        now: float,
+    ) -> None:
         """``held``: leases by the numbers under which the board knows them."""
         reservations = sorted(
             (r for r in snapshot.policy.reservations if r.end > now and r.gpus > 0),
@@ -53,7 +61,8 @@ class Bookings:
                 if other.start < reservation.end and start < other.end
                 for device in other.devices
             }
-            choices.append(Choice(reservation, members, start, board, held, told, taken))
+            theirs = [lease for member in members for lease in ledger.leases_of(member)]
+            choices.append(Choice(reservation, members, start, board, held, theirs, told, taken))
         self.reserved: list[Booking] = []
         """One for each reservation, with what is kept for it from its beginning."""
         self.all: list[Booking] = []

@@ -89,8 +89,8 @@ class Claims:
         self._hopeless: set[tuple[int, int, int]] = set()
         cells: dict[int, list[Victim]] = defaultdict(list)
         borrowed = beyond_nominal(ledger)
-        for holder, lease in enumerate(held):
-            leaves = ends[holder] <= by
+        for holder in [n for n, end in enumerate(ends[: len(held)]) if end <= by or borrowed]:
+            lease, leaves = held[holder], ends[holder] <= by
             if not leaves and (
                 lease.id not in borrowed
                 or lease.status is not LeaseStatus.ACTIVE

@@ -34,11 +34,12 @@ class Choice:
         start: float,
         board: Board,
         held: Sequence[Lease],
+        theirs: Iterable[Lease],
         told: Iterable[Lease],
         taken: Set[int],
     ) -> None:
-        """``held``: leases by the board's numbers, of which borrowers were ``told`` to leave;
-        ``taken``: devices booked for others then.
+        """``held``: leases by the board's numbers, of which ``theirs`` are the members', and
+        borrowers were ``told`` to leave; ``taken``: devices booked for others then.
         """
         self.group = reservation.group
         self.members = members
@@ -52,7 +53,7 @@ class Choice:
         """Devices that members hold and others leave in time: until when they hold them."""
         fitting = self._fitting(reservation.model)
         cells = [cell for n, cell in enumerate(board.catalogue.cells) if fitting[n]]
-        self._look_at_members(held, fitting)
+        self._look_at_members(held, theirs, fitting)
         count = reservation.gpus
         unsure = taken | self._told_to_leave(told)
         left, shut = self._left, board.shut
@@ -83,10 +84,12 @@ class Choice:
         fits = [patterns is None or matches(patterns, name) for name in catalogue.models]
         return [fits[kind] for kind in catalogue.kind_of]
 
-    def _look_at_members(self, held: Sequence[Lease], fitting: Sequence[bool]) -> None:
+    def _look_at_members(
+        self, held: Sequence[Lease], theirs: Iterable[Lease], fitting: Sequence[bool]
+    ) -> None:
         number, cell_of = self._board.catalogue.number, self._board.catalogue.cell_of
         holds = self._board.holds
-        uuids = {uuid for lease in held if lease.owner in self.members for uuid in lease.devices}
+        uuids = {uuid for lease in theirs for uuid in lease.devices}
         for device in (number[uuid] for uuid in uuids if uuid in number):
             others = mine = -inf
             for hold in holds[device] or ():

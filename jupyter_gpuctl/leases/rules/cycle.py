@@ -52,6 +52,8 @@ class Cycle:
         self.held: list[Lease] = []
         self.over: list[Lease] = []
         """Those that were ended."""
+        self.offered: list[Lease] = []
+        """Of those that hold devices."""
         self.nominal: list[Entry] = []
         self.borrowing: list[Entry] = []
         self.passed: list[Entry] = []
@@ -84,14 +86,13 @@ class Cycle:
                 kind = expired if lease.ending is None else told
                 kind.append(End(lease.id, lease.ending or EndReason.EXPIRED, end))
                 self.over.append(replace(lease, ended_at=end))
-            elif (
-                status is LeaseStatus.OFFERED
-                and lease.offer_expires_at is not None
-                and lease.offer_expires_at <= now
-            ):
+            elif status is LeaseStatus.ACTIVE:
+                self.held.append(lease)
+            elif lease.offer_expires_at is not None and lease.offer_expires_at <= now:
                 lapsed.append(End(lease.id, EndReason.LAPSED, lease.offer_expires_at))
             else:
                 self.held.append(lease)
+                self.offered.append(lease)
         # From here on the order of the input is gone; the queue is put in one of its own.
         for ends in (expired, told, lapsed):
             self.decisions += sorted(ends, key=attrgetter("lease_id"))
@@ -111,15 +112,11 @@ class Cycle:
         self.board.seat(self.held, self.ends)
         self.board.open()
         self.ledger = Ledger(self.snapshot, self.held, self.over, now)
-        self.bookings = Bookings(self.snapshot, self.board, self.held, now)
+        self.bookings = Bookings(self.snapshot, self.board, self.held, self.ledger, now)
         self.planner = Planner(self.board, now)
-        found = entries(self.queued, self.catalogue, self.ledger, policy.offer_window, now)
-        if self.bookings.all:
-            others, met = self.bookings.others, self.bookings.met
-            for entry in found:
-                entry.others = others(entry.owner)
-                if entry.others:
-                    entry.met = met(entry.others, now + entry.occupancy)
+        found = entries(
+            self.queued, self.catalogue, self.ledger, self.bookings, policy.offer_window, now
+        )
         self.nominal, self.borrowing, self.passed = in_order(found, self.ledger)
         self._claims: Claims | None = None
         self._lends = bool(self.borrowing) or any(True for _ in self.ledger.beyond_nominal())

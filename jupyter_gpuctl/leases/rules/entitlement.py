@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..model import Account, Lease, Limit, Snapshot
 from ..policy import GpuQuota, HoursQuota
 from .accounting import SLACK, Tally, faded, tally_of, use_of
-from .terms import Holding, Kept, Scope, Terms
+from .terms import Held, Holding, Kept, Scope, Terms
 
 OWN_LIMITS = frozenset(
     {
@@ -39,20 +39,21 @@ class Ledger:
         self._snapshot = snapshot
         self._terms: dict[tuple[str, str | None], Terms] = {}
         self._any_kept = False
-        users: dict[str, list[int]] = defaultdict(list)
-        groups: dict[str, list[int]] = defaultdict(list)
+        users: dict[str, list[Held]] = defaultdict(list)
+        groups: dict[str, list[Held]] = defaultdict(list)
+        alone: dict[str, int] = defaultdict(int)
         for holder, lease in enumerate(held):
-            users[lease.owner].append(holder)
-            group = lease.request.group
-            if group is not None:
-                groups[group].append(holder)
-        uses = [use_of(lease, now) for lease in held]
-
-        def seen_from(scope: Scope, holders: list[int]) -> Holding:
-            return Holding(scope, holders, [held[n] for n in holders], [uses[n] for n in holders])
-
-        self._users = {name: seen_from(Scope(False, name), at) for name, at in users.items()}
-        self._groups = {name: seen_from(Scope(True, name), at) for name, at in groups.items()}
+            use, group = use_of(lease, now), lease.request.group
+            users[lease.owner].append((holder, lease, use))
+            if group is None:
+                alone[lease.owner] += use[0]
+            else:
+                groups[group].append((holder, lease, use))
+        self._users = {
+            name: Holding(Scope(False, name), theirs, alone.get(name, 0))
+            for name, theirs in users.items()
+        }
+        self._groups = {name: Holding(Scope(True, name), theirs) for name, theirs in groups.items()}
         for lease in over:
             holdings = [self._user(lease.owner)]
             if lease.request.group is not None:
@@ -85,6 +86,11 @@ class Ledger:
                 found.group_hours = self.tally(pool, found.group_limits.gpu_hours)
             self._terms[owner, group] = found
         return found
+
+    def leases_of(self, owner: str) -> Sequence[Lease]:
+        """That hold devices."""
+        found = self._users.get(owner)
+        return () if found is None else found.leases
 
     def tally(self, holding: Holding, quota: HoursQuota) -> Tally:
         """The GPU-hours of ``holding``."""

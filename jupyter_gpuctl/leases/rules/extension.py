@@ -217,4 +217,4 @@ def _bookings(cycle: Cycle, end_of: Callable[[Lease, float], float]) -> Bookings
     """The bookings beside the leases that are held, if these end so."""
     board = Board(cycle.catalogue, cycle.snapshot.outside)
     board.seat(cycle.held, map(end_of, cycle.held, cycle.ends))
-    return Bookings(cycle.snapshot, board, cycle.held, cycle.now)
+    return Bookings(cycle.snapshot, board, cycle.held, cycle.ledger, cycle.now)

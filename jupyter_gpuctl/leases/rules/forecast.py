@@ -31,6 +31,11 @@ _EXACT = 4096
 _OPEN = 8
 """Devices that are filled with shares at a time, where not all are looked at."""
 
+_WHOLE = [Hold(inf, WHOLE, 0, -1)]
+"""Of a device that is planned to be held whole: nothing more of it is ever asked."""
+_SHARED = [Hold(inf, 0, 0, -1)]
+"""Of one that is planned to be shared, where not all are looked at."""
+
 _Search = tuple[Heap, Container[int], Callable[[int], float], Callable[[int, float], float]]
 """Of cells, what :func:`.heaps.first_of` takes: the heap, what is booked, and how to get times."""
 
@@ -85,10 +90,9 @@ class Forecast:
             for device in devices:
                 self._book_share(device, want, start, end)
             return
-        whole = [Hold(end, WHOLE, 0, -1)]
         for device in devices:
             if not self._shut[device]:  # else only whose processes are there gets it
-                self._holds[device] = whole
+                self._holds[device] = _WHOLE
                 self._free_from(device, end)
 
     def _book_share(self, device: int, want: Want, start: float, end: float) -> None:
@@ -99,7 +103,10 @@ class Forecast:
             # Whoever has it whole leaves it before.
             before = [Hold(start, WHOLE, 0, -1)] if start > self.now else []
             self._share_out(device, want, start)
-        self._holds[device] = [*before, Hold(end, want.milli, want.memory, -1)]
+        if self._exact:
+            self._holds[device] = [*before, Hold(end, want.milli, want.memory, -1)]
+        else:
+            self._holds[device] = _SHARED
         self._free_from(device, max(end, self._free[device]))
 
     def _free_from(self, device: int, time: float) -> None:

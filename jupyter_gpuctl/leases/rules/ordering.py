@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..model import Lease, Limit
+from .bookings import Bookings
 from .catalogue import Catalogue, Want
 from .entitlement import Ledger
 from .plans import Plan
@@ -68,11 +69,18 @@ class Entry:
 
 
 def entries(
-    queued: Iterable[Lease], catalogue: Catalogue, ledger: Ledger, offer_window: int, now: float
+    queued: Iterable[Lease],
+    catalogue: Catalogue,
+    ledger: Ledger,
+    bookings: Bookings,
+    offer_window: int,
+    now: float,
 ) -> list[Entry]:
     """The queue, in no order yet. What was asked for just now starts without an offer."""
     found = []
+    # Thousands in every decision: hence names for what is asked of each.
     terms, wants, obstacle = ledger.terms, catalogue.want, ledger.obstacle
+    others, met = bookings.others, bookings.met
     for lease in queued:
         request = lease.request
         bound = terms(lease.owner, request.group)
@@ -85,6 +93,9 @@ def entries(
             entry.limit = obstacle(bound, request.milli, request.duration)
         else:
             entry.limit = Limit.MODELS if wants(request).places else Limit.CAPACITY
+        entry.others = others(entry.owner)
+        if entry.others:
+            entry.met = met(entry.others, now + entry.occupancy)
         found.append(entry)
     return found
 

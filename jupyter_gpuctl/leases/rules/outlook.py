@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from ..model import LeaseStatus, Limit, Offer, Outlook, Reclaim, Standing, Start
+from ..model import Limit, Offer, Outlook, Standing
 from .cycle import Cycle
 from .estimates import Estimates
 from .ordering import Entry
@@ -36,18 +36,10 @@ def in_line(cycle: Cycle) -> list[Entry]:
 
 def _wake_at(cycle: Cycle, waiting: list[Entry]) -> float | None:
     """When time alone next changes something."""
-    times = [inf]
-    times += [x.expires_at for x in cycle.held if x.expires_at is not None]
-    times += [
-        x.offer_expires_at
-        for x in cycle.held
-        if x.offer_expires_at is not None and x.status is LeaseStatus.OFFERED
-    ]
-    for decision in cycle.decisions:
-        if isinstance(decision, Start | Reclaim):
-            times.append(decision.expires_at)
-        elif isinstance(decision, Offer):
-            times.append(decision.offer_expires_at)
+    # Whoever is told to give way has its new end there already. What is offered is over sooner.
+    times = [inf, *cycle.ends]
+    times += [x.offer_expires_at for x in cycle.offered if x.offer_expires_at is not None]
+    times += [d.offer_expires_at for d in cycle.decisions if isinstance(d, Offer)]
     if waiting:
         times += [booking.end for booking in cycle.bookings.all]
     seen = set()

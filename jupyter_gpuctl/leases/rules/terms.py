@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ..model import Lease
 from ..policy import GpuQuota, Limits, Policy
@@ -18,14 +18,17 @@ class Scope(NamedTuple):
     name: str
 
 
+Held: TypeAlias = tuple[int, Lease, Use]
+"""A lease that holds devices: its place among all that do, and its use."""
+
+
 class Holding:
     """What one user or group holds and spends."""
 
     __slots__ = (
+        "_has",
         "held",
-        "holders",
         "kept",
-        "leases",
         "pooled",
         "scope",
         "share",
@@ -35,25 +38,16 @@ class Holding:
         "uses",
     )
 
-    def __init__(
-        self,
-        scope: Scope,
-        holders: Sequence[int] = (),
-        leases: Sequence[Lease] = (),
-        uses: Iterable[Use] = (),
-    ) -> None:
+    def __init__(self, scope: Scope, has: Sequence[Held] = (), pooled: int | None = None) -> None:
+        """``pooled``: of all that it ``has``, where that is not all."""
         self.scope = scope
-        self.holders = holders
-        """The places of its leases among all that hold devices."""
-        self.leases = leases
-        self.uses = list(uses)
-        """Of these, and of those that have ended in this cycle and are in no account yet."""
+        self._has = has
+        self.uses = [use for _, _, use in has]
+        """Of its leases, and of those that have ended in this cycle and are in no account yet."""
         self.held = sum([use[0] for use in self.uses])
         """Milli-devices."""
-        self.pooled = self.held
+        self.pooled = self.held if pooled is None else pooled
         """Those that count against its own nominal quota: a user's that no group is charged for."""
-        if not scope.group:
-            self.pooled = sum([x.request.milli for x in leases if x.request.group is None])
         self.used = sum(
             [milli * (last - since) for milli, since, last, _, _ in self.uses if last > since]
         )
@@ -63,6 +57,16 @@ class Holding:
         self.tallies: dict[int, Tally] = {}
         self.kept: Kept | None = None
         self.share: float | None = None
+
+    @property
+    def leases(self) -> list[Lease]:
+        """That hold devices."""
+        return [lease for _, lease, _ in self._has]
+
+    @property
+    def holders(self) -> list[int]:
+        """Their places among all that do."""
+        return [holder for holder, _, _ in self._has]
 
 
 class Kept:
