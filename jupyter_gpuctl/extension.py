@@ -17,8 +17,10 @@ from .core.errors import GpuCtlError
 from .routes import ROUTES, MisconfiguredHandler
 
 if TYPE_CHECKING:
+    from .gpus.jupyter import ServerKernels
     from .gpus.prometheus import GpuCollector
     from .gpus.service import Monitor
+    from .kernels.wing import KernelWing
     from .leases.desk import LeaseDesk
     from .leases.runner import LeaseRunner
     from .leases.service import Authority
@@ -33,6 +35,7 @@ class GpuCtlApp(ExtensionApp):
     _monitor: Monitor | None = None
     _collector: GpuCollector | None = None
     _runner: LeaseRunner | None = None
+    _kernels: KernelWing | None = None
 
     def initialize_handlers(self) -> None:
         """Join the parts and add every route; a broken configuration is told, not thrown."""
@@ -50,6 +53,7 @@ class GpuCtlApp(ExtensionApp):
         from .gpus.handlers import GpusHandler
         from .gpus.jupyter import ServerKernels
         from .gpus.service import Monitor
+        from .kernels.handlers import KernelHandler
         from .leases.handlers import LeaseHandler
 
         server = self.serverapp
@@ -64,15 +68,22 @@ class GpuCtlApp(ExtensionApp):
         )
 
         desk = self._lease_desk(settings, monitor)
+        self._kernels = wing = self._kernel_wing(settings, monitor, kernels, desk)
 
         def checks() -> Mapping[str, Check]:
-            return {"config": Check(CheckStatus.OK), **monitor.checks(), **desk.checks()}
+            return {
+                "config": Check(CheckStatus.OK),
+                **monitor.checks(),
+                **desk.checks(),
+                **wing.checks(),
+            }
 
         self._add(
             {
                 GpusHandler: {"monitor": monitor},
                 HealthHandler: {"checks": checks},
                 LeaseHandler: {"desk": desk},
+                KernelHandler: {"service": wing.service, "desk": desk},
             }
         )
 
@@ -96,6 +107,30 @@ class GpuCtlApp(ExtensionApp):
             log=self.log,
         )
         return desk
+
+    def _kernel_wing(
+        self, settings: GpuCtl, monitor: Monitor, kernels: ServerKernels, desk: LeaseDesk
+    ) -> KernelWing:
+        from .composition import somebody_leases
+        from .host.identity import server_user
+        from .kernels.provisioner import SETTING, make_default
+        from .kernels.wing import KernelWing
+
+        server = self.serverapp
+        assert server is not None
+        wing = KernelWing(
+            settings,
+            desk,
+            kernels,
+            server.kernel_manager,
+            newest=lambda: monitor.newest,
+            exists=lambda: somebody_leases(settings),
+            user=server_user(),
+            log=self.log,
+        )
+        server.web_app.settings[SETTING] = wing.launches
+        make_default(server.kernel_manager)
+        return wing
 
     def _add_misconfigured(self, error: GpuCtlError) -> None:
         check = Check(CheckStatus.ERROR, error.message, error.hint)
@@ -128,9 +163,14 @@ class GpuCtlApp(ExtensionApp):
             from .leases.events import LeaseEvents
 
             self._runner.start(LeaseEvents(serverapp.event_logger, self._runner.owner))
+        if self._kernels is not None:
+            self._kernels.start(serverapp.event_logger)
 
     async def stop_extension(self) -> None:
         """Stop sampling, give the driver back, close the store."""
+        if self._kernels is not None:
+            await self._kernels.stop()
+            self._kernels = None
         if self._runner is not None:
             await self._runner.stop()
             self._runner = None

@@ -114,6 +114,7 @@ class Launches:
             kernel_id,
             devices=devices,
             applied=Applied.UNTOUCHED if devices is None else Applied.LAUNCH,
+            variables=tuple(variables),
             limits=self._limits if confinement is None else confinement.limits,
             enforced_by=None if confinement is None else confinement.tier,
             execution_count=None,

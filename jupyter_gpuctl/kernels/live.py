@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_client.session import Session
+
 from . import languages
 from .model import Applied
 from .ports import Told
@@ -133,7 +135,11 @@ class ServerLiveKernels:
 
 async def _ask(manager: Any, code: str, expressions: Mapping[str, str]) -> Told:
     """What the kernel answers, however long that takes: a cell may have come first."""
-    client = manager.client()
+    theirs = manager.session
+    # A session of our own: its id is the address that replies go to, and the manager's may be in
+    # use by somebody who waits for one.
+    own = Session(config=theirs.config, key=theirs.key, signature_scheme=theirs.signature_scheme)
+    client = manager.client(session=own)
     client.start_channels(iopub=False, stdin=False, hb=False, control=False)
     try:
         asked = client.execute(
@@ -149,7 +155,9 @@ async def _ask(manager: Any, code: str, expressions: Mapping[str, str]) -> Told:
             if reply["parent_header"].get("msg_id") == asked:
                 return _understood(reply["content"], expressions)
     finally:
-        client.stop_channels()
+        # Not stop_channels(): it would open the other channels, to close them.
+        client.shell_channel.stop()
+        client.context.destroy(linger=0)
 
 
 def _understood(content: Mapping[str, Any], expressions: Mapping[str, str]) -> Told:

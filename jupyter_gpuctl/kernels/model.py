@@ -123,6 +123,8 @@ class KernelRecord:
     devices: tuple[str, ...] | None = None
     """UUIDs that it was told last; ``None``: it was told nothing, and has what the server has."""
     applied: Applied = Applied.UNTOUCHED
+    variables: tuple[str, ...] = ()
+    """Names of those that it was told last."""
     limits: KernelLimits = KernelLimits()
     enforced_by: str | None = None
     """The tier that holds the limits: ``cgroup v2``, ``cgroup v1``, ``systemd``, ``watcher``."""

@@ -1,0 +1,332 @@
+"""Leases and the kernels of this server: attach, detach, and telling kernels what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..core.clock import Clock, SystemClock
+from ..core.errors import Conflict, NotFound, Refused
+from ..gpus.ports import Kernel, KernelDirectory
+from ..leases.policy import Policy, Strength
+from . import wire
+from .environment import live_variables
+from .model import Applied, Enforcement, GuardMode
+from .mps import mps_runs
+from .ports import Announcer, LiveKernel, Told
+from .records import Records
+from .standing import Standing, message, standing
+
+if TYPE_CHECKING:
+    from ..leases.answers import Actor
+    from ..leases.bindings import Held
+    from ..leases.desk import LeaseDesk
+
+_KINDS = {
+    Applied.LIVE: "kernel.told",
+    Applied.UNTOUCHED: "kernel.told",
+    Applied.WHEN_IDLE: "kernel.waiting",
+    Applied.RESTART: "kernel.restart",
+    Applied.UNSUPPORTED: "kernel.unsupported",
+}
+_GATEWAY = Told(Applied.UNSUPPORTED, "it runs on a gateway.")
+_SOON = Told(Applied.WHEN_IDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """What came of telling a kernel something, where it was not told."""
+
+    wanted: tuple[str, ...] | None
+    pid: int | None
+    told: Told
+
+
+class KernelService:
+    """Lives on the event loop. Leases are asked for through the desk, kernels told one by one.
+
+    ``exists`` says whether anybody leases here: where nobody does, the authority isn't opened.
+    ``idle`` and ``findings`` give what others have found, for :meth:`kernels`.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        desk: LeaseDesk,
+        kernels: KernelDirectory,
+        live: LiveKernel,
+        *,
+        exists: Callable[[], bool],
+        owner: str,
+        enforcement: Enforcement,
+        guard_mode: GuardMode,
+        strength: Strength,
+        announcer: Announcer,
+        log: logging.Logger,
+        gateway: bool = False,
+        idle: Callable[[str, float], tuple[wire.IdleAnswer, ...]] = lambda _user, _now: (),
+        findings: Callable[[str | None, float], tuple[wire.FindingAnswer, ...]] = (
+            lambda _user, _now: ()
+        ),
+        clock: Clock | None = None,
+    ) -> None:
+        self._records = records
+        self._desk = desk
+        self._directory = kernels
+        self._live = live
+        self._exists = exists
+        self._owner = owner
+        self._enforcement = enforcement
+        self._guard_mode = guard_mode
+        self._strength = strength
+        self._announcer = announcer
+        self._log = log
+        self._gateway = gateway
+        self._idle = idle
+        self._findings = findings
+        self._clock = clock or SystemClock()
+        self._tries: dict[str, _Try] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    # --- what users ask -----------------------------------------------------------------------
+
+    async def kernels(self, actor: Actor) -> wire.KernelsAnswer:
+        """The kernels of this server; with what ``actor`` may know of leases on them.
+
+        Raises:
+            Unavailable: the store of leases is away.
+        """
+        held = await self._look()
+        kernels = await self._directory.kernels()
+        time = self._clock.now() if held is None else datetime.fromtimestamp(held.now, UTC)
+        now = time.timestamp()
+        return wire.KernelsAnswer(
+            items=tuple(self._answer(kernel, held, actor) for kernel in kernels),
+            next=None,
+            strength=self._strength,
+            guard_mode=self._guard_mode,
+            idle=() if actor.guest else self._idle(actor.user, now),
+            findings=self._findings(None if actor.admin else actor.user, now),
+            time=time,
+        )
+
+    async def attach(self, actor: Actor, kernel_id: str, lease_id: str) -> wire.KernelAnswer:
+        """Attach a live lease of the actor's to a kernel of this server, and tell the kernel.
+
+        A lease that waits may be attached too, and counts once it has started. The kernel that
+        had it before is told as well.
+
+        Raises:
+            Forbidden: a guest, or somebody else's lease, even for an administrator.
+            NotFound: no such kernel here, or no such lease of the actor's.
+            Conflict: the lease has ended, or the kernel ends meanwhile.
+            Refused: this server's kernels run on a gateway.
+            Unavailable: the store of leases is away.
+        """
+        await self._may_act(actor, kernel_id)
+        held = await self._look()
+        if held is None:
+            from ..leases.refusals import seen_by
+
+            seen_by(actor, None, lease_id)  # Asking the authority would make a database.
+        leases = () if held is None else held.leases
+        before = next((x.kernel_id for x in leases if x.id == lease_id), None)
+        await self._desk.ask(lambda a: a.bindings.attach(actor, lease_id, kernel_id))
+        if before == kernel_id:
+            self._tries.pop(kernel_id, None)
+        try:
+            kernel = await self._kernel(kernel_id)
+        except NotFound:
+            await self._bind_back(actor, lease_id, before)
+            raise Conflict(
+                "kernel.gone",
+                f"The kernel {kernel_id[:40]} has ended meanwhile: the lease is as it was before.",
+                hint="Start a kernel, and attach the lease to that one.",
+                detail={"kernel_id": kernel_id[:40]},
+            ) from None
+        return await self._told(actor, kernel, before)
+
+    async def detach(self, actor: Actor, kernel_id: str) -> wire.KernelAnswer:
+        """Detach all leases of the actor from a kernel of this server; they stay.
+
+        Raises:
+            Forbidden: a guest.
+            NotFound: no such kernel here.
+            Refused: this server's kernels run on a gateway.
+            Unavailable: the store of leases is away.
+        """
+        await self._may_act(actor, kernel_id)
+        held = await self._look()
+        leases = () if held is None else standing(held.leases, actor.user, kernel_id).leases
+        for lease in leases:
+            lease_id = lease.id
+            try:
+                await self._desk.ask(lambda a, i=lease_id: a.bindings.detach(actor, i))  # type: ignore[misc]
+            except (Conflict, NotFound):
+                pass  # It has ended meanwhile: it is attached to nothing.
+        return await self._told(actor, await self._kernel(kernel_id))
+
+    # --- what the server does by itself -------------------------------------------------------
+
+    async def beat(self) -> tuple[Held, Sequence[Kernel]] | None:
+        """Tell kernels what has changed for them. What was seen, for others who beat along.
+
+        ``None``: nobody leases here.
+
+        Raises:
+            Unavailable: the store of leases is away.
+        """
+        held = await self._look()
+        if held is None:
+            return None
+        kernels = await self._directory.kernels()
+        known = {kernel.kernel_id for kernel in kernels}
+        self._live.retain(known)
+        self._tries = {k: v for k, v in self._tries.items() if k in known}
+        self._locks = {k: v for k, v in self._locks.items() if k in known or v.locked()}
+        await asyncio.gather(*(self._tell(kernel, held) for kernel in kernels))
+        return held, kernels
+
+    async def _tell(self, kernel: Kernel, held: Held) -> None:
+        """Tell one kernel the devices that it may use now, if it doesn't know."""
+        if self._enforcement is Enforcement.OFF or self._gateway:
+            return
+        kernel_id = kernel.kernel_id
+        async with self._locks.setdefault(kernel_id, asyncio.Lock()):
+            found = standing(held.leases, self._owner, kernel_id)
+            wanted = found.wanted(held.policy)
+            record = self._records.get(kernel_id)
+            if wanted == record.devices and not self._live.waits(kernel_id):
+                self._tries.pop(kernel_id, None)
+                return
+            tried = self._tries.get(kernel_id)
+            if tried is not None and _in_vain(tried, wanted, kernel.pid):
+                return
+            mps = bool(found.active) and await asyncio.to_thread(mps_runs)
+            env = live_variables(
+                found.active, held, before=dict.fromkeys(record.variables, ""), mps=mps
+            )
+            told = await self._live.set_devices(kernel_id, env)
+            after = self._records.get(kernel_id)
+            if (after.devices, after.applied) != (record.devices, record.applied):
+                return  # It was started anew meanwhile, and told so at its start.
+            if told.applied is Applied.LIVE:
+                applied = Applied.LIVE if wanted is not None else Applied.UNTOUCHED
+                names = tuple(name for name, value in env.items() if value is not None)
+                self._records.change(kernel_id, devices=wanted, applied=applied, variables=names)
+                self._tries.pop(kernel_id, None)
+                self._announce(kernel, found, held.policy, Told(applied))
+                return
+            self._tries[kernel_id] = _Try(wanted, kernel.pid, told)
+            if tried is None or (tried.wanted, tried.told) != (wanted, told):
+                self._announce(kernel, found, held.policy, told)
+
+    def _announce(self, kernel: Kernel, found: Standing, policy: Policy, told: Told) -> None:
+        if told.applied is Applied.UNSUPPORTED and not found.active:
+            return
+        said = message(found, policy, told.applied, why=told.why, notebook=kernel.notebook)
+        self._announcer.announce(
+            _KINDS[told.applied],
+            said,
+            kernel_id=kernel.kernel_id,
+            lease_id=found.active[0].id if found.active else None,
+            detail={"devices": list(found.devices)},
+        )
+
+    # --- what both need -----------------------------------------------------------------------
+
+    async def _look(self) -> Held | None:
+        """What is leased; ``None``: nobody leases here."""
+        if not await asyncio.to_thread(self._exists):
+            return None
+        return await self._desk.ask(lambda authority: authority.bindings.look())
+
+    async def _may_act(self, actor: Actor, kernel_id: str) -> None:
+        from ..leases.refusals import may_act
+
+        may_act(actor)
+        await self._kernel(kernel_id)
+        if self._gateway:
+            raise Refused(
+                "kernel.on_gateway",
+                "The kernels of this server run on a gateway: leases can't reach them there.",
+                hint="Attach the lease where the kernels run, or set CUDA_VISIBLE_DEVICES there.",
+            )
+
+    async def _kernel(self, kernel_id: str) -> Kernel:
+        for kernel in await self._directory.kernels():
+            if kernel.kernel_id == kernel_id:
+                return kernel
+        raise NotFound(
+            "kernel.unknown",
+            f"This server has no kernel {kernel_id[:40]!r}.",
+            hint="GET kernels lists them; kernels of other servers are attached there.",
+            detail={"kernel_id": kernel_id[:40]},
+        )
+
+    async def _bind_back(self, actor: Actor, lease_id: str, kernel_id: str | None) -> None:
+        """As it was before an attachment that has come to nothing."""
+        try:
+            if kernel_id is None:
+                await self._desk.ask(lambda a: a.bindings.detach(actor, lease_id))
+            else:
+                await self._desk.ask(lambda a: a.bindings.attach(actor, lease_id, kernel_id))
+        except (Conflict, NotFound):
+            pass  # It ended with the kernel.
+
+    async def _told(self, actor: Actor, kernel: Kernel, *also: str | None) -> wire.KernelAnswer:
+        """The answer about ``kernel`` once it, and those of the ids ``also``, were told."""
+        held = await self._look()
+        if held is not None:
+            kernels = await self._directory.kernels()
+            ids = {kernel.kernel_id, *also}
+            await asyncio.gather(*(self._tell(k, held) for k in kernels if k.kernel_id in ids))
+        return self._answer(kernel, held, actor)
+
+    def _answer(self, kernel: Kernel, held: Held | None, actor: Actor) -> wire.KernelAnswer:
+        record = self._records.get(kernel.kernel_id)
+        policy = Policy(strength=self._strength) if held is None else held.policy
+        leases = () if held is None else held.leases
+        found = standing(leases, self._owner, kernel.kernel_id)
+        told = self._how(kernel, found, policy) if held is not None else Told(record.applied)
+        limits = record.limits
+        return wire.KernelAnswer(
+            kernel_id=kernel.kernel_id,
+            name=kernel.name,
+            notebook=kernel.notebook,
+            state=kernel.state,
+            attachment=found.attachment,
+            lease_ids=() if actor.guest else tuple(lease.id for lease in found.leases),
+            devices=found.devices,
+            applied=told.applied,
+            message=message(found, policy, told.applied, why=told.why, notebook=kernel.notebook),
+            limits=wire.KernelLimitsAnswer(
+                limits.memory, limits.pids, limits.cpu, record.enforced_by
+            ),
+            death=record.death,
+        )
+
+    def _how(self, kernel: Kernel, found: Standing, policy: Policy) -> Told:
+        """Whether the kernel knows by now what it is to know."""
+        if self._gateway:
+            return _GATEWAY
+        record = self._records.get(kernel.kernel_id)
+        wanted = found.wanted(policy)
+        if self._enforcement is Enforcement.OFF or wanted == record.devices:
+            return Told(record.applied)
+        tried = self._tries.get(kernel.kernel_id)
+        if tried is None or tried.wanted != wanted or tried.pid != kernel.pid:
+            return _SOON
+        if tried.told.applied is Applied.UNSUPPORTED and not found.active:
+            return Told(Applied.UNSUPPORTED)
+        return tried.told
+
+
+def _in_vain(tried: _Try, wanted: tuple[str, ...] | None, pid: int | None) -> bool:
+    """Whether telling it again would come to the same: it must be restarted, or can't be told."""
+    final = tried.told.applied in (Applied.RESTART, Applied.UNSUPPORTED)
+    return final and tried.wanted == wanted and tried.pid == pid
