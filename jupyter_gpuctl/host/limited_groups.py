@@ -154,6 +154,11 @@ class LimitedGroup:
         path = self._file("pids.events")
         return 0 if path is None else read_table(path).get("max", 0)
 
+    def tasks(self) -> int | None:
+        """Processes and threads in it now; ``None``: not counted."""
+        path = self._file("pids.current")
+        return None if path is None else read_int(path)
+
     def _file(self, name: str) -> Path | None:
         paths = (folder / name for folder in self._folders)
         return next((path for path in paths if path.exists()), None)

@@ -6,7 +6,9 @@ and who finishes with it take turns by its lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -25,8 +27,9 @@ CALM, NEAR = 0.1, 0.02
 """Seconds between two looks of the watcher: ordinarily, and where a limit may soon be reached."""
 GROUP_LOOK = 0.25
 """Seconds between two looks at a group, which the kernel holds by itself."""
-PERSISTENT = 8
-"""Looks in a row that see starts of processes refused: then it is no slip but a bomb."""
+PERSISTENT = 4
+"""Looks that see starts of processes refused while a kernel stays at its limit: then it is no slip
+but a bomb. Shells wait seconds before they try again."""
 _TRIES = 3
 """Times that killing is tried."""
 
@@ -125,7 +128,10 @@ class GroupConfinement:
             tasks = _tasks(self.group.pids())
             return Over(DeathReason.TOO_MANY_PROCESSES, limit, tasks) if tasks > limit else None
         forks = self.group.forks_refused()
-        self._streak = self._streak + 1 if forks > self._forks else 0
+        if forks > self._forks:
+            self._streak += 1
+        elif (self.group.tasks() or 0) < limit * 0.9:
+            self._streak = 0
         self._forks = forks
         self.refused = forks > 0
         if self._streak < PERSISTENT:
@@ -180,10 +186,19 @@ class WatchedConfinement:
         return self._over
 
     def kill(self) -> None:
+        if self._pid is not None:
+            # A signal to a group reaches all of it at once: no fork gets away, however fast. The
+            # kernel leads the group that most of what it starts is in.
+            _kill_group(self._pid)
+        self._sweep()
+
+    def _sweep(self) -> None:
         pid = self._pid
         if pid is None:
             return
         for _ in range(_TRIES):
+            for group in _groups(self._families.members(pid)):
+                _kill_group(group)
             if not kill_all(lambda: self._families.members(pid)):
                 return
 
@@ -191,7 +206,8 @@ class WatchedConfinement:
         return self._over
 
     def close(self) -> None:
-        self.kill()
+        # Its own number may be another's by now.
+        self._sweep()
         if self._pid is not None:
             self._families.leave(self._pid)
 
@@ -203,6 +219,19 @@ class WatchedConfinement:
         if memory is not None and (used > memory * 0.7 or used + growth * 2 * CALM > memory):
             return True
         return most is not None and tasks > most * 0.5
+
+
+def _groups(members: Sequence[ProcessInfo]) -> set[int]:
+    groups = set()
+    for process in members:
+        with contextlib.suppress(ProcessLookupError):
+            groups.add(os.getpgid(process.pid))
+    return groups - {os.getpgrp(), 0, 1}
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _tasks(pids: Sequence[int]) -> int:
