@@ -204,7 +204,8 @@ class Guard:
             return case  # Nobody knows whether it is still there.
         after, action = vanish(case, now=self._clock.monotonic(), gone=gone)
         if action is not None:
-            self._tell(action, case, held, words.cleared(case, gone=gone), {"ended": gone})
+            over = replace(case, next_at=None)
+            self._tell(action, over, held, words.cleared(case, gone=gone), {"ended": gone})
         return after
 
     def _refusal(self, finding: Finding, started: int) -> Refusal | None:

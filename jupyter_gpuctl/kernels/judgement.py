@@ -114,9 +114,9 @@ def judge(found: Pass, held: Held, past: Past, *, only: str | None = None) -> Ju
 def remember(past: Past, found: Pass, held: Held) -> Past:
     """What has to be known of this sample when the next one is judged."""
     active: dict[tuple[str, str], Lease] = {}
-    for lease in sorted(held.leases, key=lambda each: (each.expires_at or 0.0, each.id)):
-        if lease.status is LeaseStatus.ACTIVE:
-            active |= {(lease.owner, device): lease for device in lease.devices}
+    now_active = [lease for lease in held.leases if lease.status is LeaseStatus.ACTIVE]
+    for lease in sorted(now_active, key=lambda each: (each.expires_at or 0.0, each.id)):
+        active |= {(lease.owner, device): lease for device in lease.devices}
     over = [
         Ended(owner, device, lease.id, min(held.now, lease.expires_at or held.now))
         for (owner, device), lease in past.active.items()
@@ -254,10 +254,10 @@ def _running(found: Pass) -> dict[str, dict[str, set[int]]]:
 def _holders(held: Held) -> dict[str, tuple[Lease, ...]]:
     """By device, in the order in which the leases were made."""
     found: dict[str, list[Lease]] = defaultdict(list)
-    for lease in sorted(held.leases, key=lambda each: (each.created_at, each.id)):
-        if lease.holds:
-            for device in lease.devices:
-                found[device].append(lease)
+    holding = [lease for lease in held.leases if lease.holds]
+    for lease in sorted(holding, key=lambda each: (each.created_at, each.id)):
+        for device in lease.devices:
+            found[device].append(lease)
     return {device: tuple(leases) for device, leases in found.items()}
 
 
