@@ -12,6 +12,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from traitlets import Bool, CaselessStrEnum, Float, Int, TraitError, TraitType, Unicode, validate
@@ -140,6 +141,47 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """What a number may be, and how that is said."""
+
+    least: float
+    most: float
+    words: str
+    mend: str
+    zero: bool = False
+    """Whether 0 may be, too: never, or without an end."""
+
+
+_IDLE = _Range(
+    1,
+    LONGEST_LEASE,
+    "a second and a year",
+    'Set it to "30m", for half an hour, or to 0, for never.',
+    zero=True,
+)
+_RANGES: Mapping[str, _Range] = {
+    "offer_window": _Range(
+        1, LONGEST_OFFER, "a second and a day", 'Set it to "10m", for ten minutes.'
+    ),
+    "max_lease": _Range(
+        60,
+        LONGEST_LEASE,
+        "a minute and a year of seconds",
+        'Set it to "8h", for eight hours.',
+    ),
+    "idle_after": _IDLE,
+    "idle_grace": _IDLE,
+    "retention_days": _Range(
+        7,
+        36500,
+        "7 and 36500 days",
+        "Set it to 365, for a year, or to 0, for ever.",
+        zero=True,
+    ),
+}
+
+
 class GpuCtl(Configurable):
     """Configuration of jupyter-gpuctl."""
 
@@ -215,6 +257,12 @@ class GpuCtl(Configurable):
         answered; 0: it is asked, and never given back by itself. Also read: "10m".""",
     ).tag(config=True)
 
+    retention_days = Int(
+        365,
+        help="""Days for which ended leases and the rows of the audit are kept; at least 7; 0: for
+        ever. What a window of GPU-hours still counts is kept as long as it does.""",
+    ).tag(config=True)
+
     default_limits = Limits(
         {},
         help="""What each kernel and each container may use, with all that it starts: a mapping
@@ -254,34 +302,14 @@ class GpuCtl(Configurable):
             )
         return url
 
-    @validate("idle_after", "idle_grace")
-    def _check_idle(self, proposal: Mapping[str, Any]) -> float:
-        value: float = proposal["value"]
-        name = proposal["trait"].name
-        if value != 0 and not 1 <= value <= LONGEST_LEASE:
+    @validate(*_RANGES)
+    def _check_range(self, proposal: Mapping[str, Any]) -> Any:
+        value, name = proposal["value"], proposal["trait"].name
+        range_ = _RANGES[name]
+        if not (range_.least <= value <= range_.most or (value == 0 and range_.zero)):
             raise TraitError(
-                f"GpuCtl.{name}={value:g} is neither 0 nor between a second and a year. "
-                'Set it to "30m", for half an hour, or to 0, for never.'
-            )
-        return value
-
-    @validate("offer_window")
-    def _check_offer_window(self, proposal: Mapping[str, Any]) -> float:
-        value: float = proposal["value"]
-        if not 1 <= value <= LONGEST_OFFER:
-            raise TraitError(
-                f"GpuCtl.offer_window={value:g} is not between a second and a day. "
-                'Set it to "10m", for ten minutes.'
-            )
-        return value
-
-    @validate("max_lease")
-    def _check_max_lease(self, proposal: Mapping[str, Any]) -> float:
-        value: float = proposal["value"]
-        if not 60 <= value <= LONGEST_LEASE:
-            raise TraitError(
-                f"GpuCtl.max_lease={value:g} is not between a minute and a year of seconds. "
-                'Set it to "8h", for eight hours.'
+                f"GpuCtl.{name}={value:g} is {'neither 0 nor' if range_.zero else 'not'} between "
+                f"{range_.words}. {range_.mend}"
             )
         return value
 

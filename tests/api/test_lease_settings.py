@@ -22,6 +22,7 @@ class TestABrokenSettingOfLeases:
             ({"offer_window": 0}, "GpuCtl.offer_window=0", '"10m"'),
             ({"max_lease": "8"}, "GpuCtl.max_lease=8", '"8h"'),
             ({"max_lease": "8 hours"}, "max_lease='8 hours'", "1h30m"),
+            ({"retention_days": 3}, "GpuCtl.retention_days=3 is neither 0 nor", "Set it to 365"),
             ({"database_url": "sqlite:///here.db"}, "GpuCtl.database_url", "sqlite:////whole"),
         ],
         ids=lambda case: str(case[0]),
@@ -48,6 +49,12 @@ def test_without_settings_there_are_no_quotas_and_leases_last_a_day():
     settings = read()
     assert (settings.quotas, settings.database_url) == (None, "")
     assert (settings.offer_window, settings.max_lease) == (600, 86400)
+    assert settings.retention_days == 365
+
+
+def test_what_is_over_can_be_kept_for_ever():
+    assert read(retention_days=0).retention_days == 0
+    assert read({"GPUCTL_RETENTION_DAYS": "30"}).retention_days == 30
 
 
 def test_quotas_are_a_path_from_the_root_or_a_mapping(tmp_path):
@@ -102,7 +109,7 @@ def test_a_password_in_a_wrong_url_is_not_told():
     )
 )
 def test_no_value_of_a_setting_gives_anything_but_a_setting_or_a_clear_error(value):
-    for name in ("quotas", "database_url", "offer_window", "max_lease"):
+    for name in ("quotas", "database_url", "offer_window", "max_lease", "retention_days"):
         error = None
         try:
             read(**{name: value})
