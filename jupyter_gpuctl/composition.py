@@ -132,6 +132,7 @@ def authority(
         clock=MachineClocks(),
         log=log,
         announce=announce,
+        retention_days=config.retention_days,
     )
 
 

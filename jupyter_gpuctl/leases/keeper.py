@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from ..core.errors import GpuCtlError, Unavailable
+from . import retention
 from .answers import Actor, Picture
 from .books import Books, Conditions, accounts, outside
 from .changes import Change, between
@@ -112,6 +113,7 @@ class Keeper:
         self._unreadable: Unavailable | None = None
         self._unwritable: Unavailable | None = None
         self._try_at = 0.0
+        self._prune_at = 0.0
 
     def store_if_any(self) -> LeaseStore | None:
         """The store; ``None`` where nobody has ever written one: looking doesn't make it.
@@ -193,6 +195,19 @@ class Keeper:
         self._publish(store, state, ended, turn.before)
         if turn.refusal is not None:
             raise turn.refusal
+
+    def prune(self, days: int) -> None:
+        """Take out what is older than ``days``, a batch at a time, every hour. Never raises."""
+        boottime = self._clock.read().boottime
+        if boottime < self._prune_at or self.newest is None or self._opened is None:
+            return
+        before = retention.oldest_kept(self._policies.policy(), days, self.now())
+        gone = 0
+        if before is not None:
+            with suppress(Unavailable), self.noticing(writing=True):
+                gone = self._opened.prune(before, retention.BATCH)
+        if gone < retention.BATCH:
+            self._prune_at = boottime + retention.PAUSE
 
     def current(self) -> State:
         """The state now, with all that is due carried out.

@@ -177,6 +177,14 @@ class LeaseStore(Protocol):
         """Write what changes nothing, and commit it: whether leases could be stored now."""
         ...
 
+    def prune(self, before: float, limit: int) -> int:
+        """Take out ended leases that ended before, and audit rows from before; the oldest first.
+
+        At most ``limit`` of each; how many rows they were. Live leases are not touched, nor what
+        has been charged for the fair share.
+        """
+        ...
+
     def replaced(self) -> bool:
         """Whether what it was opened on was taken away, or something else lies there. Cheap."""
         ...

@@ -35,6 +35,7 @@ class Authority:
 
     ``announce`` hears of every change after its commit, in order, once in each process: those
     that others have made when this one next looks (:meth:`cycle`). It must not block.
+    ``retention_days``: what has been over for longer is taken out; 0: nothing is.
 
     Every method that takes an actor raises ``Unavailable`` where the store is away; those that
     change something raise ``Forbidden`` for a guest.
@@ -49,7 +50,9 @@ class Authority:
         clock: MachineClocks,
         log: logging.Logger,
         announce: Callable[[Change], None] = lambda _change: None,
+        retention_days: int = 0,
     ) -> None:
+        self._retention_days = retention_days
         self._place = store.place
         self._policies = policies
         self._keeper = Keeper(store, devices, policies, clock=clock, log=log, announce=announce)
@@ -241,6 +244,7 @@ class Authority:
             self._policies.policy()  # A file that is mended is followed all the same.
             return None
         state = self._keeper.current()
+        self._keeper.prune(self._retention_days)
         wake_at = state.picture.outlook.wake_at
         return None if wake_at is None else max(0.0, wake_at - state.conditions.now)
 

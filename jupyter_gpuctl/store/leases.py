@@ -44,6 +44,21 @@ _UPDATE = sa.update(leases).where(leases.c.id == sa.bindparam("lease_id"))
 _DROP_HOLDS = sa.delete(holds).where(holds.c.lease_id == sa.bindparam("id"))
 _HELD = sa.select(holds.c.device).where(holds.c.lease_id == sa.bindparam("id"))
 _FORGET = sa.delete(idempotency_keys).where(idempotency_keys.c.created_at < sa.bindparam("before"))
+_OLD = (
+    sa.select(leases.c.id)
+    .where(leases.c.status == LeaseStatus.ENDED.value, leases.c.ended_at < sa.bindparam("before"))
+    .order_by(leases.c.ended_at, leases.c.id)
+    .limit(sa.bindparam("limit"))
+)
+_FORGET_OLD = sa.delete(idempotency_keys).where(idempotency_keys.c.lease_id.in_(_OLD))
+_DROP_OLD = sa.delete(leases).where(leases.c.id.in_(_OLD))
+# Rows of the audit are numbered as time went: the oldest are the first.
+_FIRST = (
+    sa.select(audit.c.id, audit.c.time).order_by(audit.c.id).limit(sa.bindparam("limit")).subquery()
+)
+_SHORTEN = sa.delete(audit).where(
+    audit.c.id.in_(sa.select(_FIRST.c.id).where(_FIRST.c.time < sa.bindparam("before")))
+)
 _KNOWN = sa.select(devices.c.uuid, devices.c.memory).where(
     devices.c.uuid.in_(sa.bindparam("uuids", expanding=True))
 )
@@ -251,6 +266,13 @@ class SqliteLeaseStore:
     def try_writing(self) -> None:
         with self._writing() as connection:
             connection.execute(_NOTHING_NEW)
+
+    def prune(self, before: float, limit: int) -> int:
+        old = {"before": before, "limit": limit}
+        with self._writing() as connection:
+            connection.execute(_FORGET_OLD, old)
+            rows = [connection.execute(query, old).rowcount for query in (_DROP_OLD, _SHORTEN)]
+        return sum(rows)
 
     def replaced(self) -> bool:
         # The old file is held open, so no new one can have its number.

@@ -269,3 +269,27 @@ def test_a_device_whose_memory_is_told_anew_is_held_by_the_new_figure(store):
     with store.transaction() as transaction:
         transaction.register([replace(DEVICES[0], memory=90 * GIB)])
         transaction.add(active("b", "GPU-0", milli=100, memory=30 * GIB))
+
+
+def audit_rows(store):
+    return [entry.time for entry in store.audit(None, 1000, None)][::-1]
+
+
+def test_what_is_old_goes_in_batches_and_what_is_live_stays(store):
+    day = 86400.0
+    put(store, queued("waits"), active("holds", "GPU-1"))
+    put(store, *(ended(f"e{n}", NOW + n * day, NOW + n * day + 60) for n in range(6)))
+    with store.transaction() as transaction:
+        for n in range(6):
+            entry = AuditEntry(NOW + n * day, "a", "lease.request", f"e{n}", "user-a", {})
+            transaction.audit(entry)
+        transaction.remember("user-a", "key", Remembered("f", "e0"), NOW)
+    before, revision = NOW + 3 * day, store.version()
+    assert [store.prune(before, 2) for _ in range(3)] == [4, 2, 0]
+    assert [lease.id for lease in store.history(None, 10, None)] == ["e5", "e4", "e3"]
+    assert audit_rows(store) == [NOW + n * day for n in (3, 4, 5)]
+    assert set(live(store)) == {"waits", "holds"}
+    # Nobody has to look again: no live lease has changed.
+    assert store.version() == revision
+    with store.reading() as reader:
+        assert reader.remembered("user-a", "key") is None

@@ -49,12 +49,20 @@ class House:
     def policy(self) -> Policy:
         return self.quotas
 
-    def authority(self, announced: list[Change] | None = None) -> Authority:
+    def authority(
+        self, announced: list[Change] | None = None, *, retention_days: int = 0
+    ) -> Authority:
         """One more server on the same database."""
         announced = self.changes if announced is None else announced
         log = logging.getLogger("tests")
         made = Authority(
-            self.file, self, self, clock=self.clocks, log=log, announce=announced.append
+            self.file,
+            self,
+            self,
+            clock=self.clocks,
+            log=log,
+            announce=announced.append,
+            retention_days=retention_days,
         )
         self._open.append(made)
         return made
