@@ -17,6 +17,7 @@ from jupyter_gpuctl.kernels.events import SCHEMA_ID
 from jupyter_gpuctl.leases.model import Request
 from jupyter_gpuctl.leases.service import Actor
 from tests.api.conftest import Events
+from tests.fake_driver.scenario import h200s
 
 ME = server_user().name
 HOUR = {"gpus": 1, "duration": "1h"}
@@ -493,3 +494,27 @@ class TestAskedForIsolation:
         assert (await desk.api.get("kernels"))["strength"] == "guarded"
         lease = await desk.lease()
         assert lease["strength"] == "guarded"
+
+
+class TestOnADriver:
+    @pytest.fixture
+    def gpuctl_settings(self, database):
+        return {"sample_interval": 0.1, "database_url": f"sqlite:///{database}"}
+
+    @pytest.fixture(autouse=True)
+    def driver(self, machine):
+        machine.show(h200s(2, []))
+        return machine
+
+    async def test_a_kernel_that_the_driver_tells_of_is_restarted_first(self, desk, driver):
+        on_it, free = await desk.start(), await desk.start()
+        pid = desk.manager.get_kernel(on_it).provisioner.pid
+        driver.show(h200s(2, [pid]))
+        await desk.api.gpus_when(
+            lambda answer: answer["samples"][-1]["devices"][0]["processes"],
+        )
+        first, second = await desk.lease(), await desk.lease()
+        assert (await desk.attach(on_it, first))["applied"] == "restart"
+        assert (await desk.attach(free, second))["applied"] == "live"
+        assert await desk.sees(free) == second["devices"][0]
+        assert first["devices"] != second["devices"]
