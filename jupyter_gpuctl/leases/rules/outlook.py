@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import inf
+from threading import Lock
 
 from ..model import Limit, Offer, Outlook, Standing
 from .cycle import Cycle
@@ -14,17 +16,54 @@ _ROLLING_LOOK = 60.0
 """Seconds after which to look again at a limit in a rolling window, from which use drops out."""
 
 
+class Standings(Mapping[str, Standing]):
+    """Of all who wait, by id; worked out when one is first asked for.
+
+    What is decided doesn't rest on it, so a write to the store doesn't wait for it. Until then the
+    cycle is kept.
+    """
+
+    def __init__(self, cycle: Cycle, waiting: list[Entry]) -> None:
+        self._open: tuple[Cycle, list[Entry]] | None = (cycle, waiting)
+        self._found: dict[str, Standing] = {}
+        self._turn = Lock()
+
+    def __getitem__(self, lease_id: str) -> Standing:
+        return self._all()[lease_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def _all(self) -> dict[str, Standing]:
+        if self._open is not None:
+            with self._turn:  # the answers of one decision are read on several threads
+                if self._open is not None:
+                    self._found = _standings(*self._open)
+                    self._open = None
+        return self._found
+
+
 def outlook(cycle: Cycle) -> Outlook:
     """What ``cycle`` has decided, and what follows from it."""
     waiting = in_line(cycle)
-    standings: dict[str, Standing] = {}
+    wake_at = _wake_at(cycle, waiting)
+    return Outlook(tuple(cycle.decisions), Standings(cycle, waiting), wake_at)
+
+
+def _standings(cycle: Cycle, waiting: list[Entry]) -> dict[str, Standing]:
+    found: dict[str, Standing] = {}
     if waiting:
-        times = Estimates(cycle, waiting).times()
-        why = Reasons(cycle).of
+        times, why = Estimates(cycle, waiting).times(), Reasons(cycle).of
         for position, (entry, time) in enumerate(zip(waiting, times, strict=True), 1):
             start = None if time == inf else time
-            standings[entry.lease.id] = Standing(position, start, why(entry))
-    return Outlook(tuple(cycle.decisions), standings, _wake_at(cycle, waiting))
+            found[entry.lease.id] = Standing(position, start, why(entry))
+    return found
 
 
 def in_line(cycle: Cycle) -> list[Entry]:
