@@ -51,8 +51,8 @@ def decide(snapshot: Snapshot, now: float) -> Outlook:
     7. *Preempt what is borrowed*: those within nominal quota who still wait are given devices that
        borrowers give back after a grace. What is idle then is lent: steps 5 and 6 for those who
        would borrow.
-    8. *Estimate starts* of those who go on waiting (:mod:`.forecast`), and say why they wait: worked
-       out when somebody first asks, as nothing that is decided rests on it.
+    8. *Estimate starts* of those who go on waiting (:mod:`.forecast`), and say why they wait. This
+       is worked out when somebody first asks: nothing that is decided rests on it.
 
     Somebody who has waited, and sits in front of it, gets an offer; a request that can start in the
     cycle of its making (``created_at == now``) starts.
