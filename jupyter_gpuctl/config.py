@@ -233,9 +233,9 @@ class GpuCtl(Configurable):
         ["off", "advisory", "guarded", "isolated"],
         "advisory",
         help="""How strongly leases are enforced. off: kernels are left as they are. advisory:
-        they are told their GPUs (CUDA_VISIBLE_DEVICES). guarded: processes on GPUs that they
-        don't hold are found too, and stopped where guard_mode is enforce. isolated: kernels run in
-        containers that have no other GPUs.""",
+        they are told their GPUs (CUDA_VISIBLE_DEVICES), and who uses others is told of. guarded:
+        processes on GPUs that they don't hold are stopped too, where guard_mode is enforce.
+        isolated: kernels run in containers that have no other GPUs; until they do, as guarded.""",
     ).tag(config=True)
 
     guard_mode = CaselessStrEnum(
