@@ -158,6 +158,7 @@ class Launches:
         if kernel_id in self._live:
             self._live.discard(kernel_id)
             await self._give_back((kernel_id,))
+        self._records.forget(kernel_id)
 
     # --- the server ---------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +27,7 @@ class Records:
             self._records[kernel_id] = record
         return record
 
-    def retain(self, kernel_ids: Iterable[str]) -> None:
-        """Forget all others: they are gone for good."""
-        kept = set(kernel_ids)
+    def forget(self, kernel_id: str) -> None:
+        """It is gone for good."""
         with self._lock:
-            self._records = {k: v for k, v in self._records.items() if k in kept}
+            self._records.pop(kernel_id, None)

@@ -125,6 +125,15 @@ def test_who_waits_is_offered_and_accepts(a, b):
     assert "1 GPU until" in done.stdout
 
 
+def test_a_lease_on_which_nothing_runs_is_kept(a, b):
+    assert a("lease", "keep").returncode == 1, "there is none yet"
+    a("lease", "request")
+    done = a("lease", "keep")
+    assert done.returncode == 0, done.stderr
+    assert "1 GPU until" in done.stdout
+    assert b("lease", "keep").returncode == 1, "it is somebody else's"
+
+
 def test_a_dry_run_makes_nothing_not_even_a_database(a, tmp_path):
     preview = read(a, "lease", "request", "--dry-run")
     assert preview["verdict"]["outcome"] == "admitted"
