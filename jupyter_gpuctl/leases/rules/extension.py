@@ -8,7 +8,7 @@ from math import floor
 
 from ...core.errors import Conflict, NotFound
 from ..model import EndReason, Lease, LeaseStatus, Limit, Outcome, Snapshot, Verdict
-from . import verdicts
+from . import phrases
 from .accounting import GPU_HOUR
 from .bookings import Bookings
 from .borrowing import beyond_nominal
@@ -78,10 +78,10 @@ def extend(snapshot: Snapshot, lease_id: str, seconds: int, now: float) -> Exten
     until = max(end, min(asked, float(floor(cap.until))))
     if until >= asked:
         return Extension(
-            Verdict(Outcome.ADMITTED, message=f"It lasts until {verdicts.deadline(until, now)}."),
+            Verdict(Outcome.ADMITTED, message=f"It lasts until {phrases.deadline(until, now)}."),
             until,
         )
-    shown = verdicts.deadline(until, now)
+    shown = phrases.deadline(until, now)
     granted = until > end
     return Extension(
         Verdict(
@@ -97,7 +97,7 @@ def extend(snapshot: Snapshot, lease_id: str, seconds: int, now: float) -> Exten
 
 
 def _told_to_end(lease: Lease, now: float) -> Verdict:
-    end = "soon" if lease.expires_at is None else f"at {verdicts.deadline(lease.expires_at, now)}"
+    end = "soon" if lease.expires_at is None else f"at {phrases.deadline(lease.expires_at, now)}"
     if lease.ending is EndReason.RECLAIMED:
         whom = f" {lease.remark}" if lease.remark else ""
         return Verdict(
@@ -116,7 +116,7 @@ def _told_to_end(lease: Lease, now: float) -> Verdict:
 
 def _by_length(cycle: Cycle, lease: Lease, bound: Terms) -> _Cap:
     """The longest lease; what is borrowed is not kept from those who wait for it."""
-    now, longest = cycle.now, verdicts.span(bound.longest)
+    now, longest = cycle.now, phrases.span(bound.longest)
     if not _awaited(cycle, lease):
         return _Cap(
             now + bound.longest,
@@ -182,14 +182,14 @@ def _by_hours(cycle: Cycle, lease: Lease, bound: Terms, end: float, asked: float
                 _Cap(
                     until,
                     Limit.GROUP_GPU_HOURS if scope.group else Limit.USER_GPU_HOURS,
-                    f"{whose} {verb} {verdicts.hours(max(0.0, use.left))} GPU-hours left"
+                    f"{whose} {verb} {phrases.hours(max(0.0, use.left))} GPU-hours left"
                     if use.rolling or until < use.reset
                     else f"{whose} {verb} no more GPU-hours left in a later window",
                     (use.used + use.committed) / GPU_HOUR,
                     limits.gpu_hours.limit,
                     ""
                     if use.rolling or until >= use.reset
-                    else f"They are counted anew from {verdicts.moment(use.reset, cycle.now)}.",
+                    else f"They are counted anew from {phrases.moment(use.reset, cycle.now)}.",
                 )
             )
     return caps
@@ -206,7 +206,7 @@ def _by_bookings(cycle: Cycle, lease: Lease, asked: float) -> list[_Cap]:
             then.start,
             Limit.RESERVATION,
             f"GPUs are booked for the group {then.group} from "
-            f"{verdicts.moment(then.start, cycle.now)}",
+            f"{phrases.moment(then.start, cycle.now)}",
         )
         for then, else_ in zip(after.reserved, without.reserved, strict=True)
         if lease.owner not in then.members and then.late > else_.late

@@ -14,7 +14,6 @@ shares wait, shares are foreseen only on devices that all holders have left: of 
 from __future__ import annotations
 
 from bisect import insort
-from collections import deque
 from collections.abc import Callable, Container, Iterable
 from heapq import heapify, heappush
 from math import inf
@@ -25,11 +24,10 @@ from .catalogue import Want
 from .heaps import STALE, Heap, first_of
 from .placement import Board, Hold
 from .plans import Closed
+from .slots import Slot, Slots
 
 _EXACT = 4096
 """Shared devices times sizes of shares up to which all of them are looked at."""
-_OPEN = 8
-"""Devices that are filled with shares at a time, where not all are looked at."""
 
 _WHOLE = [Hold(inf, WHOLE, 0, -1)]
 """Of a device that is planned to be held whole: nothing more of it is ever asked."""
@@ -38,20 +36,6 @@ _SHARED = [Hold(inf, 0, 0, -1)]
 
 _Search = tuple[Heap, Container[int], Callable[[int], float], Callable[[int, float], float]]
 """Of cells, what :func:`.heaps.first_of` takes: the heap, what is booked, and how to get times."""
-
-
-class _Slot:
-    """A device on which nothing but shares is planned."""
-
-    __slots__ = ("device", "memory", "milli", "start", "version")
-
-    def __init__(self, device: int, start: float, milli: int, memory: int, version: int) -> None:
-        self.device = device
-        self.start = start
-        self.milli = milli
-        """What is left, as if all shares on it stayed for ever."""
-        self.memory = memory
-        self.version = version
 
 
 class Forecast:
@@ -78,8 +62,7 @@ class Forecast:
         self._searches: dict[tuple[int, int, float, int], _Search] = {}
         self._shared: dict[tuple[int, int, int], Heap] = {}
         """By places and size of a share: devices that are shared, or planned to be."""
-        self._slots: dict[int, deque[_Slot]] = {}
-        """By places."""
+        self._slots = Slots()
         sizes = {(want.milli, want.memory) for want in waiting if want.shared}
         shared = sum(1 for holds in self._holds if holds and holds[-1].milli < WHOLE)
         self._exact = shared * len(sizes) <= _EXACT
@@ -136,12 +119,10 @@ class Forecast:
             for heap in self._shared.values():
                 heappush(heap, (start, device, STALE))
             return
-        slots = self._slots.get(want.group)
-        if slots is None:
-            slots = self._slots[want.group] = deque(maxlen=_OPEN)
         memory = (self._catalogue.devices[device].memory or 0) - want.memory
         # It is booked at once, and so of the next version.
-        slots.append(_Slot(device, start, WHOLE - want.milli, memory, self._versions[device] + 1))
+        version = self._versions[device] + 1
+        self._slots.add(want, Slot(device, start, WHOLE - want.milli, memory, version))
 
     def start(self, want: Want, duration: float, after: float, closed: Closed) -> float:
         """The time at which ``want`` starts, not before ``after``; books its devices until its end.
@@ -156,7 +137,7 @@ class Forecast:
                 if found is not None:
                     start, chosen = found
             elif not closed:
-                slot = self._slot(want)
+                slot = self._slots.find(want, self._versions)
                 if slot is not None:
                     start = max(after, slot.start)
                     chosen = slot.device
@@ -169,23 +150,11 @@ class Forecast:
         else:
             devices = [chosen]
             if slot is not None:
-                slot.milli -= want.milli
-                slot.memory -= want.memory
-                slot.version += 1
+                slot.fill(want)
         self.book(devices, want, start, start + duration)
         return start
 
     # --- shares ----------------------------------------------------------------------------------
-
-    def _slot(self, want: Want) -> _Slot | None:
-        for slot in self._slots.get(want.group, ()):
-            if (
-                slot.milli >= want.milli
-                and slot.memory >= want.memory
-                and slot.version == self._versions[slot.device]
-            ):
-                return slot
-        return None
 
     def _share(
         self, want: Want, duration: float, after: float, closed: Closed

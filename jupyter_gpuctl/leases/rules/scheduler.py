@@ -25,8 +25,9 @@ from .entitlement import OWN_LIMITS, Ledger
 from .estimates import Estimates
 from .extension import Extension, extend
 from .outlook import in_line, outlook
+from .phrases import gpus
 from .reasons import Reasons
-from .verdicts import gpus, queue_full
+from .verdicts import queue_full
 
 __all__ = ["Assessment", "Extension", "assess", "borrowed", "decide", "extend"]
 

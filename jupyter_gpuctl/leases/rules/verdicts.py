@@ -1,64 +1,17 @@
-"""What people are told: sentences with the limit, its use, and what would help. Pure.
-
-Times are UTC, rounded so that nothing is promised: ends up, what may be asked for down.
-"""
+"""What people are told: sentences with the limit, its use, and what would help. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from math import ceil, inf
+from math import inf
 
-from ...core.quantities import format_bytes
 from ..model import WHOLE, Lease, Limit, Outcome, Request, Verdict
 from ..policy import HoursQuota, WindowKind
 from .accounting import GPU_HOUR, SLACK, Tally
+from .phrases import gpus, hours, moment, size, span
 from .terms import Terms
 
 _A = {WindowKind.DAILY: "a day", WindowKind.WEEKLY: "a week", WindowKind.MONTHLY: "a month"}
-_DAY = 24 * 3600
-
-
-def gpus(milli: int) -> str:
-    """``1 GPU``, ``4 GPUs``, ``0.25 GPU``."""
-    return f"{milli / WHOLE:g} GPU{'s' if milli > WHOLE else ''}"
-
-
-def hours(amount: float) -> str:
-    """GPU-hours of milli-device-seconds, to a tenth, or to a thousandth where they are few."""
-    value = amount / GPU_HOUR
-    return f"{round(value, 1):g}" if value >= 1 or value == 0 else f"{round(value, 3):g}"
-
-
-def span(seconds: float) -> str:
-    """``45 s``, ``35 min``, ``1 h 20 min``, ``2 d 3 h``; rounded down."""
-    if seconds < 60:
-        return f"{max(0, int(seconds))} s"
-    minutes = int(seconds // 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    whole, minutes = divmod(minutes, 60)
-    if whole < 48:
-        return f"{whole} h {minutes} min" if minutes else f"{whole} h"
-    days, whole = divmod(whole, 24)
-    return f"{days} d {whole} h" if whole else f"{days} d"
-
-
-def moment(time: float, now: float) -> str:
-    """``14:20 UTC``, ``Monday 00:00 UTC``, ``2027-01-11 10:00 UTC``: as short as it is clear."""
-    return _said(ceil(time / 60) * 60, time, now)
-
-
-def deadline(time: float, now: float) -> str:
-    """The same, rounded down: by then one has to be done."""
-    return _said(time // 60 * 60, time, now)
-
-
-def _said(rounded: float, time: float, now: float) -> str:
-    then = datetime.fromtimestamp(rounded, UTC)
-    if -3600 < time - now < _DAY / 2 or then.date() == datetime.fromtimestamp(now, UTC).date():
-        return f"{then:%H:%M} UTC"
-    return f"{then:%A %H:%M} UTC" if 0 < time - now < 6 * _DAY else f"{then:%Y-%m-%d %H:%M} UTC"
 
 
 def too_long(bound: Terms, duration: float) -> Verdict:
@@ -205,16 +158,12 @@ def impossible(request: Request, most: int, models: Iterable[str], largest: int 
         message = f"No GPU here is of model {request.model}."
         hint = f"There are: {', '.join(known)}."
     elif most == 0:
-        message = f"No GPU that fits has {_gib(request.memory or 0)} of memory."
-        hint = f"Ask for at most {_gib(largest)}." if largest > 0 else "Leave the memory out."
+        message = f"No GPU that fits has {size(request.memory or 0)} of memory."
+        hint = f"Ask for at most {size(largest)}." if largest > 0 else "Leave the memory out."
     else:
         message = f"No machine here has {gpus(request.milli)} of one model that fit."
         hint = f"Ask for at most {gpus(most * WHOLE)}."
     return Verdict(Outcome.REFUSED, Limit.CAPACITY, used, float(most), message, hint)
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.4g} GiB" if size >= 2**30 else format_bytes(size)
 
 
 def queue_full(waiting: int, allowed: int) -> Verdict:
