@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from ..core.errors import Conflict, NotFound, Refused
 from ..gpus.ports import Kernel, KernelDirectory
 from ..leases.policy import Policy, Strength
 from . import wire
+from .answers import ON_GATEWAY, Try, answer, how
 from .environment import live_variables
 from .model import Applied, Enforcement, GuardMode
 from .mps import mps_runs
@@ -33,17 +33,6 @@ _KINDS = {
     Applied.RESTART: "kernel.restart",
     Applied.UNSUPPORTED: "kernel.unsupported",
 }
-_GATEWAY = Told(Applied.UNSUPPORTED, "it runs on a gateway.")
-_SOON = Told(Applied.WHEN_IDLE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """What came of telling a kernel something, where it was not told."""
-
-    wanted: tuple[str, ...] | None
-    pid: int | None
-    told: Told
 
 
 class KernelService:
@@ -89,7 +78,7 @@ class KernelService:
         self._idle = idle
         self._findings = findings
         self._clock = clock or SystemClock()
-        self._tries: dict[str, _Try] = {}
+        self._tries: dict[str, Try] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     # --- what users ask -----------------------------------------------------------------------
@@ -204,7 +193,7 @@ class KernelService:
                 self._tries.pop(kernel_id, None)
                 return
             tried = self._tries.get(kernel_id)
-            if tried is not None and _in_vain(tried, wanted, kernel.pid):
+            if tried is not None and tried.in_vain(wanted, kernel.pid):
                 return
             mps = bool(found.active) and await asyncio.to_thread(mps_runs)
             env = live_variables(
@@ -221,7 +210,7 @@ class KernelService:
                 self._tries.pop(kernel_id, None)
                 self._announce(kernel, found, held.policy, Told(applied))
                 return
-            self._tries[kernel_id] = _Try(wanted, kernel.pid, told)
+            self._tries[kernel_id] = Try(wanted, kernel.pid, told)
             if tried is None or (tried.wanted, tried.told) != (wanted, told):
                 self._announce(kernel, found, held.policy, told)
 
@@ -290,43 +279,11 @@ class KernelService:
     def _answer(self, kernel: Kernel, held: Held | None, actor: Actor) -> wire.KernelAnswer:
         record = self._records.get(kernel.kernel_id)
         policy = Policy(strength=self._strength) if held is None else held.policy
-        leases = () if held is None else held.leases
-        found = standing(leases, self._owner, kernel.kernel_id)
-        told = self._how(kernel, found, policy) if held is not None else Told(record.applied)
-        limits = record.limits
-        return wire.KernelAnswer(
-            kernel_id=kernel.kernel_id,
-            name=kernel.name,
-            notebook=kernel.notebook,
-            state=kernel.state,
-            attachment=found.attachment,
-            lease_ids=() if actor.guest else tuple(lease.id for lease in found.leases),
-            devices=found.devices,
-            applied=told.applied,
-            message=message(found, policy, told.applied, why=told.why, notebook=kernel.notebook),
-            limits=wire.KernelLimitsAnswer(
-                limits.memory, limits.pids, limits.cpu, record.enforced_by
-            ),
-            death=record.death,
-        )
-
-    def _how(self, kernel: Kernel, found: Standing, policy: Policy) -> Told:
-        """Whether the kernel knows by now what it is to know."""
+        found = standing(() if held is None else held.leases, self._owner, kernel.kernel_id)
+        told = Told(record.applied)
         if self._gateway:
-            return _GATEWAY
-        record = self._records.get(kernel.kernel_id)
-        wanted = found.wanted(policy)
-        if self._enforcement is Enforcement.OFF or wanted == record.devices:
-            return Told(record.applied)
-        tried = self._tries.get(kernel.kernel_id)
-        if tried is None or tried.wanted != wanted or tried.pid != kernel.pid:
-            return _SOON
-        if tried.told.applied is Applied.UNSUPPORTED and not found.active:
-            return Told(Applied.UNSUPPORTED)
-        return tried.told
-
-
-def _in_vain(tried: _Try, wanted: tuple[str, ...] | None, pid: int | None) -> bool:
-    """Whether telling it again would come to the same: it must be restarted, or can't be told."""
-    final = tried.told.applied in (Applied.RESTART, Applied.UNSUPPORTED)
-    return final and tried.wanted == wanted and tried.pid == pid
+            told = ON_GATEWAY
+        elif held is not None:
+            tried = self._tries.get(kernel.kernel_id)
+            told = how(kernel, found, policy, record, tried, self._enforcement)
+        return answer(kernel, found, policy, record, told, guest=actor.guest)

@@ -47,7 +47,10 @@ DOORS = {
     "prometheus_client": {"gpus/prometheus.py"},
     "nbconvert": {"validation/engine.py"},
     "nbclient": {"validation/engine.py"},
-    "jupyter_client": {"validation/engine.py"},
+    "jupyter_client": {
+        "validation/engine.py",
+        *(f"kernels/{name}.py" for name in ("live", "provisioner")),
+    },
     "nbformat": {"validation/notebooks.py"},
     "pathspec": {"validation/paths.py"},
     "sqlalchemy": {

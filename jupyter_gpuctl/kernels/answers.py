@@ -1,0 +1,73 @@
+"""What is answered about one kernel. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..gpus.ports import Kernel
+from ..leases.policy import Policy
+from .model import Applied, Enforcement, KernelRecord
+from .ports import Told
+from .standing import Standing, message
+from .wire import KernelAnswer, KernelLimitsAnswer
+
+ON_GATEWAY = Told(Applied.UNSUPPORTED, "it runs on a gateway.")
+_SOON = Told(Applied.WHEN_IDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """What came of telling a kernel something, where it was not told."""
+
+    wanted: tuple[str, ...] | None
+    """The devices that it was to be told."""
+    pid: int | None
+    told: Told
+
+    def in_vain(self, wanted: tuple[str, ...] | None, pid: int | None) -> bool:
+        """Whether telling it ``wanted`` again would come to the same: only a restart helps."""
+        final = self.told.applied in (Applied.RESTART, Applied.UNSUPPORTED)
+        return final and self.wanted == wanted and self.pid == pid
+
+
+def how(
+    kernel: Kernel,
+    found: Standing,
+    policy: Policy,
+    record: KernelRecord,
+    tried: Try | None,
+    enforcement: Enforcement,
+) -> Told:
+    """Whether the kernel knows by now what it is to know."""
+    wanted = found.wanted(policy)
+    if enforcement is Enforcement.OFF or wanted == record.devices:
+        return Told(record.applied)
+    if tried is None or tried.wanted != wanted or tried.pid != kernel.pid:
+        return _SOON
+    return tried.told
+
+
+def answer(
+    kernel: Kernel,
+    found: Standing,
+    policy: Policy,
+    record: KernelRecord,
+    told: Told,
+    *,
+    guest: bool,
+) -> KernelAnswer:
+    """A kernel as it is shown; a guest isn't told the ids of leases."""
+    limits = record.limits
+    return KernelAnswer(
+        kernel_id=kernel.kernel_id,
+        name=kernel.name,
+        notebook=kernel.notebook,
+        state=kernel.state,
+        attachment=found.attachment,
+        lease_ids=() if guest else tuple(lease.id for lease in found.leases),
+        devices=found.devices,
+        applied=told.applied,
+        message=message(found, policy, told.applied, why=told.why, notebook=kernel.notebook),
+        limits=KernelLimitsAnswer(limits.memory, limits.pids, limits.cpu, record.enforced_by),
+        death=record.death,
+    )
