@@ -1,5 +1,7 @@
 """The order of the queue, what starts, what is offered, what is filled in behind."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from jupyter_gpuctl.leases.model import (
@@ -363,3 +365,13 @@ def test_a_clock_that_was_set_back_ends_nothing_and_charges_nothing_negative():
     outlook = scheduler.decide(snapshot, NOW - 30 * 24 * HOUR)
     assert outlook.decisions == ()
     assert outlook.standings["2"].estimated_start == NOW + HOUR
+
+
+def test_how_it_stands_is_worked_out_once_for_all_who_ask_at_the_same_time():
+    gpus = machine("a", 1)
+    leases = [waits(f"{n}", request=ask(interactive=False)) for n in range(20)]
+    standings = scheduler.decide(world(gpus, holds("h", *gpus), *leases), NOW).standings
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: standings[f"{n % 20}"], range(160)))
+    assert all(each is found[n % 20] for n, each in enumerate(found))
+    assert sorted(standing.position for standing in standings.values()) == list(range(1, 21))
