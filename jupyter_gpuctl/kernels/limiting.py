@@ -175,13 +175,16 @@ class WatchedConfinement:
         if self._over is not None:
             return self._over
         pids = [process.pid for process in self.members]
-        used, tasks = self._memory.read(pids), _tasks(pids)
-        self._peak = max(self._peak, used)
         memory, most = self.limits.memory, self.limits.pids
+        tasks = _tasks(pids)
+        if most is not None and tasks > most:
+            # Before anything that takes longer the more of them there are.
+            self._over = Over(DeathReason.TOO_MANY_PROCESSES, most, tasks)
+            return self._over
+        used = self._memory.read(pids)
+        self._peak = max(self._peak, used)
         if memory is not None and used > memory:
             self._over = Over(DeathReason.OUT_OF_MEMORY, memory, self._peak)
-        elif most is not None and tasks > most:
-            self._over = Over(DeathReason.TOO_MANY_PROCESSES, most, tasks)
         self.wait = NEAR if self._near(used, tasks) else CALM
         return self._over
 

@@ -6,21 +6,19 @@ import asyncio
 import logging
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
-from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from traitlets.config import LoggingConfigurable
 
 from jupyter_gpuctl.host.cgroups import Cgroups
 from jupyter_gpuctl.host.limited_groups import can_limit, own_prefix
 from jupyter_gpuctl.kernels.launches import Launches
 from jupyter_gpuctl.kernels.model import DeathReason, Enforcement, KernelLimits
-from jupyter_gpuctl.kernels.provisioner import NAME, SETTING
+from jupyter_gpuctl.kernels.provisioner import NAME
 from jupyter_gpuctl.kernels.records import Records
 from jupyter_gpuctl.kernels.scopes import scopes_work
 from jupyter_gpuctl.leases.desk import LeaseDesk
+from tests.system.kernel_server import Kernels
 
 MIB = 1024**2
 MEMORY, PIDS = 256 * MIB, 64
@@ -89,15 +87,7 @@ class Heard:
                 await self._more.wait()
 
 
-class Server(LoggingConfigurable):
-    """What of a ``ServerApp`` the provisioner looks for."""
-
-    def __init__(self, **settings) -> None:
-        super().__init__()
-        self.web_app = SimpleNamespace(settings=settings)
-
-
-class Place:
+class Place(Kernels):
     """Kernels under one broker."""
 
     def __init__(self, tier: str, limits: KernelLimits) -> None:
@@ -113,30 +103,15 @@ class Place:
             log=logging.getLogger("gpuctl"),
             tiers=(tier,),
         )
-        self.kernels = AsyncMappingKernelManager(parent=Server(**{SETTING: self.launches}))
-        self._clients = []
+        super().__init__(self.launches)
 
-    async def start(self, notebook: str, kernel_name: str = "python3") -> str:
+    async def start(self, notebook: str) -> str:
         env = {**os.environ, "JPY_SESSION_NAME": f"work/{notebook}"}
-        return await self.kernels.start_kernel(kernel_name=kernel_name, env=env)
-
-    async def client(self, kernel_id: str):
-        client = self.kernels.get_kernel(kernel_id).client()
-        client.start_channels()
-        await client.wait_for_ready(timeout=60)
-        self._clients.append(client)
-        return client
+        return await self.manager.start_kernel(kernel_name="python3", env=env)
 
     async def close(self) -> None:
-        for client in self._clients:
-            client.stop_channels()
-        await self.kernels.shutdown_all(now=True)
+        await super().close()
         self.launches.close()
-
-
-async def run(client, code: str) -> dict:
-    reply = await client.execute(code, reply=True, timeout=60)
-    return reply["content"]
 
 
 @pytest.fixture
@@ -167,9 +142,9 @@ async def test_a_memory_hog_ends_alone_and_its_cell_and_peak_are_named(place, ti
     here = await place(tier)
     other, hog = await here.start("other.ipynb"), await here.start("train.ipynb")
     others, hogs = await here.client(other), await here.client(hog)
-    await run(others, "kept = 42")
-    await run(hogs, "first = 1")
-    await run(hogs, "second = 2")
+    await here.run(others, "kept = 42")
+    await here.run(hogs, "first = 1")
+    await here.run(hogs, "second = 2")
     hogs.execute(HOG)
     message, detail = await here.heard.wait_for("kernel.died")
     assert message.startswith("train.ipynb ran out of memory: limit 256 MiB, peak ")
@@ -183,7 +158,7 @@ async def test_a_memory_hog_ends_alone_and_its_cell_and_peak_are_named(place, ti
     assert record.death is not None
     assert record.death.message == message
     assert record.enforced_by == tier
-    reply = await run(others, "assert kept == 42")
+    reply = await here.run(others, "assert kept == 42")
     assert reply["status"] == "ok"
     assert here.records.get(other).death is None
 
@@ -209,7 +184,7 @@ async def test_a_fork_bomb_ends_with_its_kernel(place, tier):
     message, detail = await here.heard.wait_for("kernel.died")
     assert message == f"train.ipynb reached its limit of {PIDS} processes and threads, cell [1]."
     assert detail["reason"] == "too_many_processes"
-    assert (await run(others, "1"))["status"] == "ok"
+    assert (await here.run(others, "1"))["status"] == "ok"
 
 
 async def test_who_leaves_the_tree_of_a_watched_kernel_is_found_and_killed_too(place):
@@ -227,11 +202,10 @@ async def test_a_kernel_that_is_restarted_after_its_death_is_held_again(place, t
     client = await here.client(kernel)
     client.execute(HOG)
     await here.heard.wait_for("kernel.died")
-    client.stop_channels()
-    await here.kernels.restart_kernel(kernel)
+    await here.restart(kernel)
     assert here.records.get(kernel).death is not None
     again = await here.client(kernel)
-    await run(again, "first = 1")
+    await here.run(again, "first = 1")
     assert here.records.get(kernel).death is None
     here.heard.events.clear()
     again.execute(HOG)
@@ -243,8 +217,8 @@ async def test_a_kernel_that_is_told_to_end_is_not_announced_as_dead(place):
     here = await place("watcher")
     kernel = await here.start("train.ipynb")
     await here.client(kernel)
-    await here.kernels.restart_kernel(kernel)
-    await here.kernels.shutdown_kernel(kernel)
+    await here.restart(kernel)
+    await here.manager.shutdown_kernel(kernel)
     assert here.heard.events == []
     assert here.records.get(kernel).death is None
 
@@ -264,10 +238,10 @@ async def test_a_process_too_many_is_refused_and_told_and_the_kernel_goes_on(pla
     here = await place(f"cgroup v{support.version}", memory=None)
     client = await here.client(await here.start("train.ipynb"))
     code = "import subprocess\nheld = [subprocess.Popen(['sleep', '600']) for _ in range(99)]"
-    assert (await run(client, code))["ename"] == "BlockingIOError"
+    assert (await here.run(client, code))["ename"] == "BlockingIOError"
     message, _ = await here.heard.wait_for("kernel.at_limit")
     assert message.startswith(f"train.ipynb reached its limit of {PIDS} processes and threads")
-    assert (await run(client, "1"))["status"] == "ok"
+    assert (await here.run(client, "1"))["status"] == "ok"
 
 
 @pytest.mark.skipif(support.version is None, reason=f"no group here: {support.reason}")
@@ -288,4 +262,4 @@ async def test_a_kernel_gets_no_more_processor_time_than_its_cores(place):
         "share = (time.process_time() - began[0]) / (time.monotonic() - began[1])\n"
         "assert share < 0.75, share"
     )
-    assert (await run(client, code))["status"] == "ok"
+    assert (await here.run(client, code))["status"] == "ok"
