@@ -518,3 +518,45 @@ class TestOnADriver:
         assert (await desk.attach(free, second))["applied"] == "live"
         assert await desk.sees(free) == second["devices"][0]
         assert first["devices"] != second["devices"]
+
+
+class TestGuardedOnADriver:
+    @pytest.fixture
+    def gpuctl_settings(self, database):
+        return {
+            "sample_interval": 0.1,
+            "database_url": f"sqlite:///{database}",
+            "enforcement": "guarded",
+            "guard_mode": "enforce",
+        }
+
+    @pytest.fixture(autouse=True)
+    def driver(self, machine):
+        machine.show(h200s(2, []))
+        return machine
+
+    @pytest.fixture
+    def neighbour(self, desk, database):
+        settings = GpuCtl(database_url=f"sqlite:///{database}", enforcement="guarded")
+        with participant(settings, log=logging.getLogger("neighbour")) as authority:
+            yield authority
+
+    async def test_a_kernel_on_somebody_elses_gpu_is_found_warned_and_written_down(
+        self, desk, driver, neighbour, kernel_events
+    ):
+        kernel_id = await desk.start()
+        assert await desk.sees(kernel_id) == UNSET
+        neighbour.request(Actor("user-b"), Request(2000, 3600))
+        await desk.kernel_when(kernel_id, applied="live")
+        assert await desk.sees(kernel_id) == ""
+        driver.show(h200s(2, [desk.manager.get_kernel(kernel_id).provisioner.pid]))
+        warned = await kernel_events.wait_for("guard.warned", kernel_id=kernel_id)
+        assert warned["detail"]["next_at"]
+        answer = await desk.api.get("kernels")
+        (finding,) = answer["findings"]
+        assert (finding["kind"], finding["stage"]) == ("not_held", "warned")
+        assert finding["kernel_id"] == kernel_id
+        assert answer["strength"] == "guarded"
+        rows = (await desk.api.get("audit"))["items"]
+        assert "guard.warn" in [row["action"] for row in rows]
+        assert (await desk.api.get("health"))["guard"]["detail"]["findings"] == 1
