@@ -133,7 +133,12 @@ def list_(ended: bool, mine: bool, limit: int, as_json: bool, database_url: str 
     else:
         from rich.console import Console
 
-        Console(highlight=False).print(leases_table(answer))
+        console = Console(highlight=False)
+        console.print(leases_table(answer))
+        for item in answer["items"]:
+            if item["problem"]:
+                said = local_times(item["problem"], _now())
+                console.print(f"Lease {short(item['id'])}: {said}", markup=False)
 
 
 class _Longer(click.Command):
@@ -308,6 +313,8 @@ def _lease_lines(found: dict[str, Any]) -> Iterator[str]:
             yield f"Lease {name} is over: {until(found, now)}."
     if found["remark"]:
         yield found["remark"]
+    if found["problem"]:
+        yield local_times(found["problem"], now)
     verdict = found["verdict"]
     if found["status"] == "queued" and verdict["message"]:
         yield local_times(f"{verdict['message']} {verdict['hint']}".strip(), now)

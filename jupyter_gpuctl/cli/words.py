@@ -142,4 +142,6 @@ REASONS = {
     "lapsed": "offer lapsed",
     "revoked": "revoked",
     "reclaimed": "to be given back",
+    "idle": "not used",
+    "lost": "GPU gone",
 }

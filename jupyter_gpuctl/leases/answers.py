@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from .model import (
@@ -24,7 +24,7 @@ from .policy import Policy
 from .ports import AuditEntry
 from .rules import accounting, scheduler
 from .rules.catalogue import matches
-from .sentences import ended_because
+from .sentences import ended_because, without_devices
 from .wire import (
     AuditAnswer,
     LeaseAnswer,
@@ -69,13 +69,21 @@ class Picture:
     problem: str = ""
     """Why nothing can start."""
     hint: str = ""
+    gone: Mapping[str, str] = field(default_factory=dict)
+    """Devices that are not there any more: what people call them, by UUID."""
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, outlook: Outlook, now: float, problem: str = "", hint: str = ""
+        cls,
+        snapshot: Snapshot,
+        outlook: Outlook,
+        now: float,
+        problem: str,
+        hint: str,
+        gone: Mapping[str, str],
     ) -> Picture:
         """With the borrowed leases worked out."""
-        return cls(snapshot, outlook, now, scheduler.borrowed(snapshot, now), problem, hint)
+        return cls(snapshot, outlook, now, scheduler.borrowed(snapshot, now), problem, hint, gone)
 
     def lease(self, lease: Lease, actor: Actor, verdict: Verdict | None = None) -> LeaseAnswer:
         """``lease`` as ``actor`` may see it; ``verdict`` in place of what follows from it."""
@@ -112,6 +120,7 @@ class Picture:
             strength=self.snapshot.policy.strength,
             borrowed=lease.id in self.borrowed,
             gpu_hours=lease.charged(self.now) / _HOUR,
+            problem="" if theirs else without_devices(lease, self.gone),
             # What is said of a limit is for whom it binds.
             verdict=Verdict(said.outcome) if theirs else said,
         )

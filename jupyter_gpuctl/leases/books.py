@@ -84,6 +84,15 @@ def outside(view: DeviceView, leases: Mapping[str, Lease]) -> dict[str, frozense
     return {uuid: frozenset(users) for uuid, users in found.items() if users}
 
 
+def turned(view: DeviceView, lease: Lease) -> bool:
+    """Whether all devices of ``lease`` have gone, or some of those that had are back."""
+    if lease.status is not LeaseStatus.ACTIVE:
+        return False
+    if lease.lost_at is None:
+        return bool(view.gone) and {device.uuid for device in view.gone}.issuperset(lease.devices)
+    return any(device.uuid in lease.devices for device in view.devices)
+
+
 def accounts(
     reader: LeaseReader, policy: Policy, leases: Mapping[str, Lease], now: float, *asking: str
 ) -> tuple[Mapping[str, Account], Mapping[str, Account]]:
@@ -166,6 +175,8 @@ class Books:
 
     def settle(self) -> Outlook:
         """Let the rules decide, and carry out what they have decided."""
+        for lease in [x for x in self.live.values() if turned(self._conditions.view, x)]:
+            self._turn(lease)
         outlook = scheduler.decide(self.snapshot, self.now)
         for decision in outlook.decisions:
             # Without a driver or quotas leases still end; what may start can't be known.
@@ -196,7 +207,13 @@ class Books:
     def end(
         self, lease: Lease, reason: EndReason, at: float, actor: str = RULES, remark: str = ""
     ) -> Lease:
-        """``lease`` is over, ``at`` which time may have passed; what it used is charged."""
+        """``lease`` is over, ``at`` which time may have passed; what it used is charged.
+
+        One without devices is over since they were gone, whoever ends it now.
+        """
+        action = _ACTIONS[reason]
+        if lease.lost_at is not None:
+            reason, at = EndReason.LOST, min(at, lease.lost_at)
         began = lease.created_at if lease.started_at is None else lease.started_at
         ended = self.put(
             replace(
@@ -213,7 +230,7 @@ class Books:
         detail: dict[str, Any] = {"gpu_seconds": ended.charged(self.now) / 1000}
         if remark:
             detail["reason"] = remark
-        self.note(actor, _ACTIONS[reason], ended, detail)
+        self.note(actor, action, ended, detail)
         return ended
 
     def put(self, lease: Lease) -> Lease:
@@ -247,6 +264,12 @@ class Books:
     ) -> None:
         """A row of the audit that may be about no lease."""
         self._transaction.audit(AuditEntry(self.now, actor, action, lease_id, owner, detail))
+
+    def _turn(self, lease: Lease) -> None:
+        gone = lease.lost_at is None
+        self.put(replace(lease, lost_at=self.now if gone else None))
+        action = "lease.devices_gone" if gone else "lease.devices_back"
+        self.note(RULES, action, lease, {"devices": list(lease.devices)})
 
     def _carry_out(self, decision: Decision) -> None:
         lease = self.live[decision.lease_id]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .model import EndReason, Lease, LeaseStatus
-from .sentences import ended_because, moment
+from .sentences import ended_because, moment, without_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class Change:
 
     kind: str
     """``lease.queued``, ``.offered``, ``.started``, ``.extended``, ``.reclaiming`` (a borrowed
-    lease was told its end), ``.attached``, ``.detached`` or ``.ended``."""
+    lease was told its end), ``.devices_gone``, ``.devices_back``, ``.attached``, ``.detached`` or
+    ``.ended``."""
     lease_id: str
     owner: str
     time: float
@@ -49,6 +50,12 @@ def between(
         ):
             message = f"It lasts until {moment(lease.expires_at or now)} now."
             yield _change("lease.extended", lease, now, message)
+        elif (lease.lost_at is None) is not (before.lost_at is None):
+            if lease.lost_at is None:
+                yield _change("lease.devices_back", lease, now, "Its GPUs are there again.")
+            else:
+                said = without_devices(lease, {})
+                yield _change("lease.devices_gone", lease, lease.lost_at, said)
         elif lease.kernel_id != before.kernel_id:
             kind = "lease.detached" if lease.kernel_id is None else "lease.attached"
             message = "a kernel" if lease.kernel_id else "no kernel"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ..core.errors import GpuCtlError, Unavailable
 from . import retention
 from .answers import Actor, Picture
-from .books import Books, Conditions, accounts, outside
+from .books import Books, Conditions, accounts, outside, turned
 from .changes import Change, between
 from .model import End, Lease, Outlook, Snapshot
 from .policy import Policy
@@ -294,8 +294,10 @@ class Keeper:
         snapshot = _snapshot(reader, conditions, live)
         outlook = scheduler.decide(snapshot, conditions.now)
         away = bool(conditions.problem)
-        due = bool(conditions.told.step) or any(
-            isinstance(decision, End) or not away for decision in outlook.decisions
+        due = (
+            bool(conditions.told.step)
+            or any(isinstance(decision, End) or not away for decision in outlook.decisions)
+            or any(turned(conditions.view, lease) for lease in live.values())
         )
         picture = _picture(snapshot, outlook, conditions)
         return State(reader.revision, kept, conditions, live, picture), due
@@ -339,7 +341,14 @@ def _stale(state: State, fresh: Conditions) -> bool:
 
 
 def _picture(snapshot: Snapshot, outlook: Outlook, conditions: Conditions) -> Picture:
-    return Picture.of(snapshot, outlook, conditions.now, conditions.problem, conditions.hint)
+    return Picture.of(
+        snapshot,
+        outlook,
+        conditions.now,
+        conditions.problem,
+        conditions.hint,
+        {device.uuid: f"GPU {device.index}" for device in conditions.view.gone},
+    )
 
 
 def _snapshot(

@@ -53,6 +53,8 @@ class EndReason(StrEnum):
     """Borrowed, and given way to an owner of nominal quota."""
     IDLE = "idle"
     """Nothing ran on it for long, and nobody wanted to keep it."""
+    LOST = "lost"
+    """Its devices were not there any more when it ended: over since they were gone."""
 
 
 class Outcome(StrEnum):
@@ -164,6 +166,10 @@ class Lease:
     used_at: float | None = None
     """When it was last vouched for: something ran on it, or its owner wanted to keep it. Written
     now and then only; ``None``: not since it began."""
+    lost_at: float | None = None
+    """Since when all its devices are not there any more: from then on nothing is charged.
+    ``None``: some are, as far as is known. A lease goes on without devices until somebody ends it,
+    as they may come back."""
 
     @property
     def holds(self) -> bool:
@@ -180,6 +186,8 @@ class Lease:
         if self.started_at is None:
             return 0.0
         end = now if self.ended_at is None else self.ended_at
+        if self.lost_at is not None:
+            end = min(end, self.lost_at)
         return self.request.milli * max(0.0, end - self.started_at)
 
 

@@ -23,6 +23,8 @@ class DeviceView:
     problem: str = ""
     """Why no devices are known, in one sentence; empty when they are."""
     hint: str = ""
+    gone: tuple[LeasableDevice, ...] = ()
+    """Devices that were there, as they were, and are not there any more while the driver is."""
 
 
 class DeviceDirectory(Protocol):

@@ -197,6 +197,7 @@ class Authority:
             lease = refusals.seen_by(actor, turn.lease(lease_id), lease_id)
             foreign = lease.owner != actor.user
             again = {EndReason.REVOKED} if foreign else set(GIVEN_BACK.values())
+            again.add(EndReason.LOST)
             if lease.end_reason not in again:
                 refusals.still_live(lease)
                 if foreign:

@@ -98,6 +98,8 @@ class LeaseAnswer:
     """Beyond the nominal quota: it gives way when an owner of nominal quota waits."""
     gpu_hours: float
     """Charged so far."""
+    problem: str
+    """Of one's own: that devices of it are not there any more, and what to do; else empty."""
     verdict: Verdict
 
 

@@ -28,7 +28,7 @@ from .troubles import told
 
 REMEMBERED_FOR = 7 * 86400.0
 """Seconds for which an idempotency key is remembered."""
-_TIMES = ("created_at", "started_at", "expires_at", "offer_expires_at", "used_at")
+_TIMES = ("created_at", "started_at", "expires_at", "offer_expires_at", "used_at", "lost_at")
 
 _ADD, _TAKE, _WRITE_DOWN = sa.insert(leases), sa.insert(holds), sa.insert(audit)
 _REMEMBER, _REGISTER = sa.insert(idempotency_keys), sa.insert(devices)

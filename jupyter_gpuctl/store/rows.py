@@ -33,6 +33,7 @@ def to_row(lease: Lease) -> dict[str, Any]:
         "remark": lease.remark,
         "attached_to": lease.kernel_id,
         "used_at": lease.used_at,
+        "lost_at": lease.lost_at,
     }
 
 
@@ -62,6 +63,7 @@ def from_row(row: Any) -> Lease:
         remark,
         attached_to,
         used_at,
+        lost_at,
     ) = row
     return Lease(
         lease_id,
@@ -79,4 +81,5 @@ def from_row(row: Any) -> Lease:
         remark,
         attached_to,
         used_at,
+        lost_at,
     )

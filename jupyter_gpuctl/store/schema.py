@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: a database at this one needs none. A test compares it with Alembic's."""
 
 metadata = sa.MetaData()
@@ -37,6 +37,7 @@ leases = sa.Table(
     sa.Column("remark", sa.Text, nullable=False),
     sa.Column("attached_to", sa.String(255)),
     sa.Column("used_at", sa.Double),
+    sa.Column("lost_at", sa.Double),
 )
 
 devices = sa.Table(

@@ -1213,7 +1213,7 @@ export interface components {
          * @description Why a lease is over.
          * @enum {string}
          */
-        EndReason: "released" | "expired" | "cancelled" | "declined" | "lapsed" | "revoked" | "reclaimed" | "idle";
+        EndReason: "released" | "expired" | "cancelled" | "declined" | "lapsed" | "revoked" | "reclaimed" | "idle" | "lost";
         /**
          * ErrorAnswer
          * @description What every refused or failed call answers.
@@ -1723,6 +1723,11 @@ export interface components {
              * @description Charged so far.
              */
             gpu_hours: number;
+            /**
+             * Problem
+             * @description Of one's own: that devices of it are not there any more, and what to do; else empty.
+             */
+            problem: string;
             verdict: components["schemas"]["Verdict"];
         };
         /**

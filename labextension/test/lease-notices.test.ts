@@ -42,6 +42,17 @@ describe('an offer', () => {
 });
 
 describe('a lease', () => {
+  it('is told of as long as devices of it are gone', () => {
+    const problem =
+      'GPU 1 is not there any more: the driver does not find it. Release it and ask again; nothing is charged from 2027-01-04 12:30 UTC on.';
+    const [notice] = at([lease('a', { problem })], 0);
+    assert.match(notice!.message, /^GPU 1 is not there any more/);
+    assert.deepEqual([notice!.type, notice!.actions], ['error', ['release']]);
+    assert.equal(at([lease('a')], 0).length, 0);
+    const over = lease('a', { status: 'ended', reason: 'lost' });
+    assert.match(endedNotice(over, label, words)!.message, /charged until/);
+  });
+
   it('is told to end 5 minutes and 1 minute ahead', () => {
     const two = [lease('a')];
     assert.equal(stage(two, 0), undefined);

@@ -47,6 +47,7 @@ export function lease(
     strength: 'advisory',
     borrowed: false,
     gpu_hours: 0,
+    problem: '',
     verdict: {
       outcome: 'admitted',
       limit: null,

@@ -57,6 +57,7 @@ def leases(draw):
         devices=tuple(d.uuid for d in DEVICES[: 1 if share else count]) if held or over else (),
         started_at=created if began else None,
         expires_at=draw(TIME) if began else None,
+        lost_at=draw(st.none() | TIME) if began else None,
         offer_expires_at=draw(TIME) if status is LeaseStatus.OFFERED else None,
         ending=draw(st.none() | st.sampled_from(EndReason)),
         ended_at=created + draw(st.floats(0, 1e6)) if over else None,

@@ -16,7 +16,7 @@ from jupyter_gpuctl.gpus.model import (
 )
 from jupyter_gpuctl.gpus.sampler import Pass
 from jupyter_gpuctl.host.model import HostReading
-from jupyter_gpuctl.leases.devices import SampledDevices, view_of
+from jupyter_gpuctl.leases.devices import GONE_AFTER, Presence, SampledDevices, view_of
 
 DRIVER = Driver(DriverStatus.OK, "nvml")
 HOST = HostReading(1, 0.0, 1, 0, None, None)
@@ -106,3 +106,51 @@ def test_before_the_first_sample_it_is_said_that_nothing_is_known_yet():
     passes.pop(0)
     assert directory.view().devices
     assert directory.view() is directory.view()
+
+
+BOTH = found((device("GPU-a"), reading("GPU-a")), (device("GPU-b"), reading("GPU-b")))
+ONE = found((device("GPU-a"), reading("GPU-a")))
+LOST = found(
+    (device("GPU-a"), reading("GPU-a")),
+    (device("GPU-b"), reading("GPU-b", status=DeviceStatus.LOST)),
+)
+ALL_LOST = found((device("GPU-b"), reading("GPU-b", status=DeviceStatus.LOST)))
+AWAY = found(driver=Driver(DriverStatus.MISSING, "nvml", message="It is away."))
+
+
+def gone(*passes: Pass) -> list[str]:
+    """The devices that are gone after these samples."""
+    presence = Presence()
+    return [[device.uuid for device in presence.view(each).gone] for each in passes][-1]
+
+
+@pytest.mark.parametrize("without", [ONE, LOST])
+def test_a_gpu_that_stays_away_is_gone_and_one_that_is_missed_for_a_moment_is_not(without):
+    assert gone(BOTH, *[without] * (GONE_AFTER - 1)) == []
+    assert gone(BOTH, *[without] * GONE_AFTER) == ["GPU-b"]
+    assert gone(BOTH, *[without] * (GONE_AFTER - 1), BOTH, without) == []
+    assert gone(BOTH, *[without] * GONE_AFTER, BOTH) == []
+
+
+def test_a_driver_that_is_away_as_a_whole_has_lost_no_gpu():
+    assert gone(BOTH, *[AWAY] * 10) == []
+    assert gone(*[AWAY] * 10, BOTH) == []
+    # What is known to be gone stays so meanwhile.
+    assert gone(BOTH, *[ONE] * GONE_AFTER, *[AWAY] * 3) == ["GPU-b"]
+
+
+def test_a_gpu_that_the_driver_names_as_lost_is_gone_even_if_it_is_the_only_one():
+    assert gone(*[ALL_LOST] * GONE_AFTER) == ["GPU-b"]
+
+
+def test_a_gpu_that_was_never_seen_here_is_not_gone():
+    assert gone(*[ONE] * 10) == []
+
+
+def test_a_gpu_that_was_split_is_gone_as_a_whole():
+    split = found(
+        (device("GPU-a"), reading("GPU-a")),
+        (device("GPU-b", mig_enabled=True), reading("GPU-b")),
+        (device("MIG-1", mig_parent="GPU-b"), reading("MIG-1")),
+    )
+    assert gone(BOTH, *[split] * GONE_AFTER) == ["GPU-b"]

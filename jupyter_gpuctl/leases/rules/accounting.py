@@ -125,16 +125,24 @@ it, from when until when."""
 
 
 def use_of(lease: Lease, now: float) -> Use:
-    """Of one that holds devices, or has ended in this cycle. An offer is as if accepted now."""
+    """Of one that holds devices, or has ended in this cycle. An offer is as if accepted now.
+
+    One whose devices are gone is not used since then; what is to come of it is as if they came
+    back now.
+    """
     milli, since, ended = lease.request.milli, lease.started_at, lease.ended_at
+    lost = inf if lease.lost_at is None else lease.lost_at
     if ended is not None:
+        ended = min(ended, lost)
         return (milli, ended if since is None else since, ended, now, now)
     if since is None or lease.status is LeaseStatus.OFFERED:
         return (milli, now, now, now, now + lease.request.duration)
     end = lease.expires_at
     if end is None:
         end = inf
-    return (milli, since, now, since, end) if since > now else (milli, since, now, now, end)
+    if since > now:
+        return (milli, since, now, since, end)
+    return (milli, since, min(now, lost), now, end)
 
 
 def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], now: float) -> Tally:

@@ -2,12 +2,14 @@
 
 import type { Words } from '../format';
 import type { LeaseAnswer } from '../wire';
+import { localTimes } from './local-times';
 import type { ILeaseRows } from './rows';
 import { endOf, remaining } from './rows';
 import { devices, early, until, type Label } from './sentences';
 import { clock, gpus, span } from './times';
 
-export type NoticeAction = 'accept' | 'decline' | 'extend' | 'request';
+export type NoticeAction =
+  'accept' | 'decline' | 'extend' | 'release' | 'request';
 
 export interface INotice {
   /** What it is about: there is one at a time for each. */
@@ -41,6 +43,9 @@ export function standingNotices(
     .map(lease => offered(lease, label, now, words));
   return [
     ...offers,
+    ...rows.active
+      .filter(({ problem }) => problem)
+      .map(lease => broken(lease, now, words)),
     ...rows.active.flatMap(lease => expiring(lease, label, now, words) ?? [])
   ];
 }
@@ -63,6 +68,19 @@ function offered(
       minutes > 0 ? span(minutes * 60) : words.__('less than a minute')
     ),
     actions: ['accept', 'decline'],
+    lease,
+    autoClose: false
+  };
+}
+
+/** Devices of it are not there any more. */
+function broken(lease: LeaseAnswer, now: number, words: Words): INotice {
+  return {
+    key: `broken ${lease.id}`,
+    stage: 'broken',
+    type: 'error',
+    message: localTimes(lease.problem, now, words),
+    actions: ['release'],
     lease,
     autoClose: false
   };
@@ -197,6 +215,16 @@ export function endedNotice(
         ...base,
         type: 'info',
         message: words.__('%1 has gone back: nothing ran on it.', what),
+        actions: ['request'],
+        autoClose: false
+      };
+    case 'lost':
+      return {
+        ...base,
+        type: 'info',
+        message: words.__(
+          'Your lease is over. Its GPU was not there any more, and is charged until then.'
+        ),
         actions: ['request'],
         autoClose: false
       };

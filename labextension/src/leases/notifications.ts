@@ -65,6 +65,7 @@ export class Notifications {
       accept: words.__('Accept'),
       decline: words.__('Decline'),
       extend: words.__('Extend by 1 hour'),
+      release: words.__('Release…'),
       request: words.__('Request again')
     };
     return notice.actions.map((action, index) => ({

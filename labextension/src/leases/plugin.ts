@@ -122,6 +122,9 @@ function tell(
         case 'extend':
           void actions.extendBy(lease, '1h');
           break;
+        case 'release':
+          actions.release(lease);
+          break;
         case 'request':
           request();
           break;

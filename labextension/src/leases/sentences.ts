@@ -172,6 +172,8 @@ export function ending(lease: LeaseAnswer, words: Words): string {
       return words.__('taken back');
     case 'idle':
       return words.__('not used');
+    case 'lost':
+      return words.__('GPU was gone');
     default:
       return '';
   }

@@ -83,6 +83,13 @@ function Holding({ context }: { context: ILeaseContext }): React.JSX.Element {
       {first?.reason != null && (
         <p className="gpuctl-Mine-why">{early(first, words)}</p>
       )}
+      {active
+        .filter(({ problem }) => problem)
+        .map(({ id, problem }) => (
+          <p key={id} className="gpuctl-Mine-why" data-tone="warning">
+            {localTimes(problem, now, words)}
+          </p>
+        ))}
       {first && active.length === 1 && (
         <div className="gpuctl-Buttons">
           {first.reason === null && (
