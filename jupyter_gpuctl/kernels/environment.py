@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..leases.model import WHOLE, LeasableDevice, Lease
 from ..leases.policy import Policy
 from .standing import Standing
 
 if TYPE_CHECKING:
     from ..leases.bindings import Held
+    from ..leases.model import LeasableDevice, Lease
 
 CUDA = "CUDA_VISIBLE_DEVICES"
 CONTAINER = "NVIDIA_VISIBLE_DEVICES"
@@ -94,6 +94,8 @@ _Cap = tuple[int | None, int | None, int]
 
 def _caps(leases: Iterable[Lease], devices: Mapping[str, LeasableDevice]) -> dict[str, _Cap]:
     """By UUID. Several shares of one device add up; whoever has all of it has no cap."""
+    from ..leases.model import WHOLE  # Loaded where somebody leases only.
+
     caps: dict[str, _Cap] = {}
     for lease in leases:
         for uuid in lease.devices:
@@ -114,6 +116,8 @@ def _caps(leases: Iterable[Lease], devices: Mapping[str, LeasableDevice]) -> dic
 def _mps(
     wanted: Sequence[str], caps: Mapping[str, _Cap], leases: Sequence[Lease]
 ) -> dict[str, str]:
+    from ..leases.model import WHOLE
+
     # Devices count from 0 in the order of CUDA_VISIBLE_DEVICES.
     limits = [
         f"{ordinal}={max(1, cap // _MIB)}M"

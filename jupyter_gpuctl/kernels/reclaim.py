@@ -11,15 +11,15 @@ from ..core.clock import Clock
 from ..gpus.model import Device, DeviceReading, DeviceStatus, GpuProcess
 from ..gpus.ports import Kernel
 from ..gpus.sampler import Pass
-from ..leases.model import Lease, LeaseStatus
 from .idle import IdleRules, Look, Memory, Step, idle_for, judge, release_in
 from .ports import Announcer
-from .standing import gpus, named
+from .standing import ACTIVE, gpus, named
 from .wire import IdleAnswer
 
 if TYPE_CHECKING:
     from ..leases.bindings import Held
     from ..leases.desk import LeaseDesk
+    from ..leases.model import Lease
 
 STALE = 60.0
 """Seconds after which a sample says nothing of now; at full rest there is one every ten."""
@@ -121,7 +121,7 @@ class Reclaimer:
         """
         now = self._clock.monotonic()
         fresh = self._fresh(found, now)
-        leases = {x.id: x for x in held.leases if x.status is LeaseStatus.ACTIVE}
+        leases = {x.id: x for x in held.leases if x.status == ACTIVE}
         self._memories = {k: v for k, v in self._memories.items() if k in leases}
         steps, used, answers = [], {}, {}
         for lease in leases.values():

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from ..leases.model import Lease, LeaseStatus
 from ..leases.policy import Policy, Strength
 from .model import Applied, Attachment
+
+if TYPE_CHECKING:
+    from ..leases.model import Lease
+
+# As a LeaseStatus is written. The module of leases is loaded where somebody leases only.
+ACTIVE, OFFERED, QUEUED = "active", "offered", "queued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,7 @@ class Standing:
     @property
     def active(self) -> tuple[Lease, ...]:
         """Those that give it devices."""
-        return tuple(lease for lease in self.leases if lease.status is LeaseStatus.ACTIVE)
+        return tuple(lease for lease in self.leases if lease.status == ACTIVE)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -31,10 +37,10 @@ class Standing:
     @property
     def attachment(self) -> Attachment:
         """The best of its leases."""
-        found = {lease.status for lease in self.leases}
-        if LeaseStatus.ACTIVE in found:
+        found = {str(lease.status) for lease in self.leases}
+        if ACTIVE in found:
             return Attachment.ATTACHED
-        if LeaseStatus.OFFERED in found:
+        if OFFERED in found:
             return Attachment.OFFERED
         return Attachment.QUEUED if found else Attachment.NONE
 
@@ -45,7 +51,7 @@ class Standing:
         return None
 
 
-_ORDER = (LeaseStatus.ACTIVE, LeaseStatus.OFFERED, LeaseStatus.QUEUED)
+_ORDER = (ACTIVE, OFFERED, QUEUED)
 
 
 def standing(leases: Iterable[Lease], owner: str, kernel_id: str) -> Standing:
