@@ -19,6 +19,7 @@ from . import (
     bundle,
     cycle,
     guard,
+    kernels,
     lag,
     lease_rest,
     nvdashboard,
@@ -45,9 +46,9 @@ def say(line: str) -> None:
 
 NAMES = (
     *("polling", "sampling", "startup", "bundle", "lag", "validator"),
-    *("cycle", "leases", "guard", "replay"),
+    *("cycle", "leases", "guard", "kernels", "replay"),
 )
-ALONE = {"cycle", "leases", "guard", "replay"}
+ALONE = {"cycle", "leases", "guard", "kernels", "replay"}
 """Parts that stand beside nobody who has to be installed."""
 
 
@@ -67,6 +68,7 @@ def parts(
         "cycle": lambda: cycle.figures(rounds),
         "leases": lambda: lease_rest.figures(3.0 if quick else 15.0),
         "guard": lambda: guard.figures(seconds),
+        "kernels": lambda: kernels.figures(rounds),
         "replay": lambda: replay.figures(trace, quick=quick, keep=keep, say=say),
     }
 

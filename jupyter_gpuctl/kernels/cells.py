@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ from .deaths import Cell
 from .records import Records
 
 _DELIMITER = b"<IDS|MSG>"
+_AFTERMATH = 2.0
+"""Seconds after its end in which what happens still counts as a cell's doing: it may have ended
+because its child was killed, and limits are looked at a few times a second.
+"""
 
 
 class Cells:
@@ -26,12 +31,12 @@ class Cells:
         self._records = records
         self._log = log
         self._streams: dict[str, ZMQStream] = {}
-        self._running: dict[str, bool] = {}
+        self._ended: dict[str, float] = {}
 
     def watch(self, kernel_id: str, manager: Any, *, once: bool = False) -> None:
         """From its start on; ``once``: until its first cell. Ports may be others than before."""
         self.leave(kernel_id)
-        self._running.pop(kernel_id, None)
+        self._ended.pop(kernel_id, None)
         stream = manager.connect_iopub()
         if isinstance(stream, zmq.Socket):
             stream = ZMQStream(stream)
@@ -47,7 +52,10 @@ class Cells:
     def current(self, kernel_id: str) -> Cell | None:
         """The cell that runs, or ran last since its start."""
         count = self._records.get(kernel_id).execution_count
-        return None if count is None else Cell(count, self._running.get(kernel_id, False))
+        if count is None:
+            return None
+        ended = self._ended.get(kernel_id)
+        return Cell(count, ended is None or time.monotonic() - ended < _AFTERMATH)
 
     def close(self) -> None:
         """Watch none any more."""
@@ -64,12 +72,12 @@ class Cells:
         if b'"execute_input"' in header:
             count = _count(content)
             if count is not None:
-                self._running[kernel_id] = True
+                self._ended.pop(kernel_id, None)
                 self._records.change(kernel_id, execution_count=count, death=None)
                 if once:
                     self.leave(kernel_id)
         elif b'"status"' in header and b'"execute_request"' in parent and b'"idle"' in content:
-            self._running[kernel_id] = False
+            self._ended[kernel_id] = time.monotonic()
 
 
 def _count(content: bytes) -> int | None:
