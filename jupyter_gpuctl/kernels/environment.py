@@ -56,9 +56,12 @@ def launch_variables(
     if not wanted:
         # An empty CUDA_VISIBLE_DEVICES means none; an empty NVIDIA_VISIBLE_DEVICES means nothing.
         return {CUDA: "", CONTAINER: "void"}
+    there = {device.uuid: device for device in devices}
+    # CUDA hides what comes after an entry that isn't there: a lost device goes to the end.
+    wanted = tuple(sorted(wanted, key=lambda uuid: uuid not in there))
     listed = ",".join(wanted)
     variables = {CUDA: listed, CONTAINER: listed, ORDER: "PCI_BUS_ID"}
-    caps = _caps(found.active, {device.uuid: device for device in devices})
+    caps = _caps(found.active, there)
     if mps:
         variables |= _mps(wanted, caps, found.active)
     fraction = _fraction(wanted, caps)

@@ -57,6 +57,11 @@ leases = st.lists(
 )
 
 
+def test_a_device_that_is_lost_hides_none_of_the_others():
+    found = variables(lease("GPU-lost", "GPU-2"), lease("GPU-1", start=2.0))
+    assert found[CUDA] == "GPU-2,GPU-1,GPU-lost"
+
+
 def test_without_a_lease_nothing_is_said_where_any_gpu_may_be_used():
     assert variables() == {}
 
