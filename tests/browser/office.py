@@ -23,6 +23,7 @@ def server_of(
     folder: Path,
     *arguments: str,
     quotas: Mapping[str, Any] | None = None,
+    simulated: int = 2,
     **options: Any,
 ) -> LabServer:
     """A server of ``user``. Those with the same parent folder share one database."""
@@ -35,7 +36,7 @@ def server_of(
     }
     return LabServer(
         folder / user,
-        "--GpuCtl.simulate_gpus=2",
+        f"--GpuCtl.simulate_gpus={simulated}",
         *arguments,
         environment=environment,
         **options,
@@ -111,3 +112,15 @@ class Desk:
             self.panel.use_theme(full)
             self.shoot_panel(f"{name}-{theme}")
         self.panel.use_theme(THEMES["light"])
+
+
+def sit(panel: PanelPage) -> Desk:
+    """The leases in the panel of a page, 280 pixels wide."""
+    panel.visit()
+    panel.wait_for_focus()
+    panel.open()
+    panel.wait_for_seq(1)
+    panel.widen(280)
+    desk = Desk(panel)
+    expect(desk.section("My leases")).to_be_visible()
+    return desk

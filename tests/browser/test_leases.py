@@ -13,8 +13,7 @@ from playwright.sync_api import expect
 
 from .conftest import Look, Start
 from .lab import LabServer
-from .office import Desk, server_of
-from .panel import PanelPage
+from .office import Desk, server_of, sit
 
 Seat = Callable[..., Desk]
 
@@ -34,17 +33,6 @@ def seat(tmp_path: Path, look: Look) -> Iterator[Seat]:
             return sit(look(server, height=1000))
 
         yield _seat
-
-
-def sit(panel: PanelPage) -> Desk:
-    panel.visit()
-    panel.wait_for_focus()
-    panel.open()
-    panel.wait_for_seq(1)
-    panel.widen(280)
-    desk = Desk(panel)
-    expect(desk.section("My leases")).to_be_visible()
-    return desk
 
 
 def test_two_people_take_turns_with_two_gpus(seat: Seat) -> None:
