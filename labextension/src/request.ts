@@ -49,46 +49,32 @@ interface ISent {
   body?: unknown;
 }
 
+/** A call of one path with one verb. */
+function verb<V extends Verb>(method: Uppercase<V>) {
+  return <P extends Taking<V>>(
+    path: P,
+    sent: Sent<Operation<P, V>>,
+    settings?: ServerConnection.ISettings
+  ): Promise<Answer<Operation<P, V>>> =>
+    call(method, path, sent as ISent, settings);
+}
+
 /**
  * GET one path of the API.
  *
  * @throws ApiError where the server refuses
  * @throws ServerAway where it doesn't answer
  */
-export function get<P extends Taking<'get'>>(
-  path: P,
-  sent: Sent<Operation<P, 'get'>>,
-  settings?: ServerConnection.ISettings
-): Promise<Answer<Operation<P, 'get'>>> {
-  return call('GET', path, sent as ISent, settings);
-}
+export const get = verb<'get'>('GET');
 
 /** POST to one path; what is made twice with one `Idempotency-Key` is made once. Throws as {@link get}. */
-export function post<P extends Taking<'post'>>(
-  path: P,
-  sent: Sent<Operation<P, 'post'>>,
-  settings?: ServerConnection.ISettings
-): Promise<Answer<Operation<P, 'post'>>> {
-  return call('POST', path, sent as ISent, settings);
-}
+export const post = verb<'post'>('POST');
 
 /** PATCH one path. Throws as {@link get}. */
-export function patch<P extends Taking<'patch'>>(
-  path: P,
-  sent: Sent<Operation<P, 'patch'>>,
-  settings?: ServerConnection.ISettings
-): Promise<Answer<Operation<P, 'patch'>>> {
-  return call('PATCH', path, sent as ISent, settings);
-}
+export const patch = verb<'patch'>('PATCH');
 
 /** DELETE one path. Throws as {@link get}. */
-export function remove<P extends Taking<'delete'>>(
-  path: P,
-  sent: Sent<Operation<P, 'delete'>>,
-  settings?: ServerConnection.ISettings
-): Promise<Answer<Operation<P, 'delete'>>> {
-  return call('DELETE', path, sent as ISent, settings);
-}
+export const remove = verb<'delete'>('DELETE');
 
 async function call<T>(
   method: string,
