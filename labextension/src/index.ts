@@ -1,4 +1,5 @@
 import gpus from './gpus/plugin';
+import kernels from './kernels/plugin';
 import leases from './leases/plugin';
 
-export default [...gpus, ...leases];
+export default [...gpus, ...leases, ...kernels];

@@ -7,7 +7,7 @@ import type { ReactNode } from 'react';
 import type { IPanelContext } from './gpus/components/context';
 import type { Folds } from './gpus/folds';
 import type { GpuModel } from './gpus/model';
-import type { IDeviceRow } from './gpus/rows';
+import type { IDeviceRow, IKernelRow } from './gpus/rows';
 import type { IGpuSettings } from './gpus/settings';
 import type { LeaseModel } from './leases/model';
 
@@ -23,6 +23,10 @@ export interface IPanelPart {
   below(isFree: boolean): ReactNode;
   /** At the end of a device's last line. `isIdle`: nothing runs on it, so that it can be had. */
   device(row: IDeviceRow, isIdle: boolean): ReactNode;
+  /** Under a kernel's line; left out, or `null`: nothing. */
+  kernel?(row: IKernelRow): ReactNode;
+  /** Bytes of the host's memory that a kernel may use; `null`: not limited. */
+  memoryLimit?(kernelId: string): number | null;
   /** Between the devices and the kernels. */
   sections(context: IPanelContext): ReactNode;
   /** A few words for the status bar; empty: none. */
@@ -52,6 +56,8 @@ export const IGpus = new Token<IGpus>(
 /** Who holds which GPU until when, and who waits. */
 export interface ILeases {
   readonly model: LeaseModel;
+  /** Emitted each second while something counts down, and after each change. */
+  readonly ticked: ISignal<ILeases, void>;
   /** Ask the server now. */
   refresh(): void;
 }
@@ -68,5 +74,11 @@ export const CommandIDs = {
   release: 'gpuctl:release',
   extend: 'gpuctl:extend',
   accept: 'gpuctl:accept',
-  decline: 'gpuctl:decline'
+  decline: 'gpuctl:decline',
+  cancel: 'gpuctl:cancel',
+  kernelMenu: 'gpuctl:kernel-menu',
+  kernelState: 'gpuctl:kernel-state',
+  attach: 'gpuctl:attach',
+  detach: 'gpuctl:detach',
+  restart: 'gpuctl:restart-kernel'
 } as const;

@@ -14,7 +14,8 @@ const FIELDS: IFields = {
   duration: '2h',
   model: '',
   group: '',
-  note: ''
+  note: '',
+  kernel: ''
 };
 
 /** A form whose pauses end when the test says so. */

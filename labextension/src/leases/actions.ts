@@ -14,6 +14,7 @@ import type { Words } from '../format';
 import { CommandIDs } from '../tokens';
 import type { LeaseAnswer, QuotaAnswer } from '../wire';
 import type { ILeaseActions } from './components/context';
+import type { IForKernel } from './components/request-form';
 import {
   askExtension,
   askRevocation,
@@ -53,7 +54,7 @@ export class LeaseActions implements ILeaseActions {
 
   // Arrow functions: they are handed around without their object.
 
-  readonly request = (model?: string): void => {
+  readonly request = (model?: string, kernel?: IForKernel): void => {
     void this._try(async () => {
       const { service, words, label } = this._options;
       const { quota } = service.model.state;
@@ -61,12 +62,18 @@ export class LeaseActions implements ILeaseActions {
         return;
       }
       const form = new RequestForm({
-        fields: { ...firstFields(quota), model: model ?? '' },
+        fields: {
+          ...firstFields(quota),
+          model: model ?? '',
+          kernel: kernel?.id ?? ''
+        },
         preview: body => service.preview(body),
         send: (body, key) => service.request(body, key)
       });
       const now = () => service.model.now();
-      const dialog = new RequestDialog({ form, quota, words, label, now });
+      const dialog = new RequestDialog({
+        ...{ form, quota, words, label, now, kernel }
+      });
       this._isAsking = true;
       try {
         await dialog.launch();
@@ -238,6 +245,7 @@ function firstFields(quota: QuotaAnswer): IFields {
     duration: seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds}s`,
     model: '',
     group: '',
-    note: ''
+    note: '',
+    kernel: ''
   };
 }

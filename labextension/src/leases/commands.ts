@@ -24,7 +24,7 @@ export function addCommands(
   const { model } = service;
   const isLive = () => model.state.phase === 'live';
   /** The lease that is meant: named, else the first. */
-  const meant = (among: 'active' | 'offered', args: Args) => {
+  const meant = (among: 'active' | 'offered' | 'queued', args: Args) => {
     const leases = model.state.rows[among];
     return args['lease'] === undefined
       ? leases[0]
@@ -33,7 +33,7 @@ export function addCommands(
   const add = (
     command: string,
     label: string | ((args: Args) => string),
-    among: 'active' | 'offered',
+    among: 'active' | 'offered' | 'queued',
     act: (lease: LeaseAnswer, args: Args) => void
   ) => {
     commands.addCommand(command, {
@@ -49,13 +49,21 @@ export function addCommands(
   };
 
   commands.addCommand(CommandIDs.request, {
-    label: words.__('Request a GPU…'),
+    label: ({ title }) =>
+      typeof title === 'string'
+        ? words.__('Request a GPU for %1…', title)
+        : words.__('Request a GPU…'),
     caption: words.__('Ask for GPUs for some time, or get in line for them'),
     icon: gpuIcon,
     isEnabled: () => isLive() && (model.state.quota?.largest ?? 0) > 0,
     execute: args => {
-      const { model: name } = args;
-      actions.request(typeof name === 'string' ? name : undefined);
+      const { model: name, kernel, title } = args;
+      actions.request(
+        typeof name === 'string' ? name : undefined,
+        typeof kernel === 'string' && typeof title === 'string'
+          ? { id: kernel, title }
+          : undefined
+      );
     }
   });
   add(
@@ -71,8 +79,19 @@ export function addCommands(
       void actions.extendBy(lease, typeof by === 'string' ? by : '');
     }
   );
-  add(CommandIDs.release, words.__('Release My GPU…'), 'active', lease => {
-    actions.release(lease);
+  add(
+    CommandIDs.release,
+    ({ name }) =>
+      typeof name === 'string'
+        ? words.__('Release %1…', name)
+        : words.__('Release My GPU…'),
+    'active',
+    lease => {
+      actions.release(lease);
+    }
+  );
+  add(CommandIDs.cancel, words.__('Leave the Line…'), 'queued', lease => {
+    actions.cancel(lease);
   });
   add(
     CommandIDs.accept,
@@ -95,7 +114,8 @@ export function addCommands(
     CommandIDs.extend,
     CommandIDs.release,
     CommandIDs.accept,
-    CommandIDs.decline
+    CommandIDs.decline,
+    CommandIDs.cancel
   ];
   for (const command of own) {
     palette?.addItem({ command, category: words.__('GPU') });

@@ -19,6 +19,8 @@ export interface IFields {
   readonly model: string;
   readonly group: string;
   readonly note: string;
+  /** The id of the kernel that it is for; empty: none. */
+  readonly kernel: string;
 }
 
 /** The fields that a problem can be about, by their names on the wire. */
@@ -170,15 +172,15 @@ function wait(call: () => void, milliseconds: number): () => void {
 
 /** What is sent. What can't be read is sent as it is: the server says what is wrong with it. */
 export function bodyOf(fields: IFields): LeaseRequestBody {
-  const { kind, count, share, duration, memory, model, group, note } = fields;
+  const { kind, count, share, duration, memory, model, group } = fields;
   return {
     gpus: kind === 'whole' ? number(count, 1) : number(share, 100),
     duration: duration.trim(),
     gpu_memory: memory.trim() || null,
     gpu_model: model || null,
     group: group || null,
-    note: note.trim(),
-    kernel_id: null,
+    note: fields.note.trim(),
+    kernel_id: fields.kernel || null,
     interactive: true,
     dry_run: false
   };

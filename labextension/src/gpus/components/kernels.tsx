@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 
-import { bytes, percent } from '../../format';
+import { bytes, bytesOf, percent } from '../../format';
 import type { IKernelRow } from '../rows';
 import type { IPanelContext } from './context';
 import { Holder } from './holder';
@@ -38,6 +38,10 @@ function KernelLine(props: {
   const { context, row } = props;
   const { words } = context;
   const { kernel, devices } = row;
+  const limit = context.parts.reduce<number | null>(
+    (found, part) => found ?? part.memoryLimit?.(kernel.kernel_id) ?? null,
+    null
+  );
   const where = devices.map(device => device.label).join(', ');
   return (
     <li className="gpuctl-Kernel" data-kernel={kernel.kernel_id}>
@@ -60,7 +64,9 @@ function KernelLine(props: {
           kernel.processes
         )}
       >
-        {bytes(kernel.memory, words)}
+        {limit === null
+          ? bytes(kernel.memory, words)
+          : bytesOf(kernel.memory, limit, words)}
       </span>
       <span className="gpuctl-Kernel-quiet">
         <span>{stateWord(kernel.state, context)}</span>
@@ -72,6 +78,9 @@ function KernelLine(props: {
               : words.__('%1, %2', where, bytes(row.gpuMemory, words)))}
         </span>
       </span>
+      {context.parts.map((part, index) => (
+        <React.Fragment key={index}>{part.kernel?.(row)}</React.Fragment>
+      ))}
     </li>
   );
 }

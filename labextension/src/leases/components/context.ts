@@ -4,11 +4,12 @@ import type { Words } from '../../format';
 import type { LeaseAnswer } from '../../wire';
 import type { IHistory, ILeaseState } from '../model';
 import type { Label } from '../sentences';
+import type { IForKernel } from './request-form';
 
 /** What can be done. None of these rejects: what goes wrong is told in a notification. */
 export interface ILeaseActions {
   /** Open the form, with some of it filled in. */
-  readonly request: (model?: string) => void;
+  readonly request: (model?: string, kernel?: IForKernel) => void;
   /** Offer durations beside the element that was pressed. */
   readonly extend: (lease: LeaseAnswer, anchor: HTMLElement) => void;
   /** Put what makes a program use its devices into the clipboard. */

@@ -4,6 +4,7 @@ import * as React from 'react';
 
 import { holdersOf, isEnding } from '../rows';
 import { until, who } from '../sentences';
+import { strengthMeaning, strengthWord } from '../strength';
 import { Action } from './action';
 import type { ILeaseContext } from './context';
 
@@ -32,6 +33,7 @@ export function DeviceLease(
       .map(lease =>
         words.__('Held by %1, %2', who(lease, words), until(lease, now, words))
       )
+      .concat(strengthMeaning(first.strength, words))
       .join('\n');
     return (
       <span
@@ -40,7 +42,10 @@ export function DeviceLease(
         data-ending={first.mine && isEnding(first, now)}
         title={title}
       >
-        {text}
+        {text}{' '}
+        <span className="gpuctl-Strength">
+          {strengthWord(first.strength, words)}
+        </span>
       </span>
     );
   }

@@ -8,6 +8,7 @@ import { binding, devices, facts, until } from '../sentences';
 import { gpus, left } from '../times';
 import { Action } from './action';
 import type { ILeaseContext } from './context';
+import { StrengthWord } from './strength';
 
 export function MyLeases(props: { context: ILeaseContext }): React.JSX.Element {
   const { context } = props;
@@ -65,7 +66,7 @@ function Line(props: {
       data-ending={isEnding(lease, now)}
     >
       <span className="gpuctl-Lease-name" title={name}>
-        {name}
+        {name} <StrengthWord strength={lease.strength} words={words} />
       </span>
       <span className="gpuctl-Lease-time" title={until(lease, now, words)}>
         {isOffer
@@ -107,7 +108,7 @@ function Line(props: {
               text={words.__('Copy')}
               name={name}
               title={words.__(
-                'Copy %1\nNo kernel is bound to a lease yet: set it yourself, in a terminal with export, in a notebook with %env, before anything uses the GPU.',
+                'Copy %1\nFor programs outside of notebooks: set it with export before they start. A notebook is told of it when the lease is attached to it.',
                 binding(lease)
               )}
               act={actions.copy}

@@ -19,6 +19,14 @@ export interface IRequestFormProps {
   readonly label: Label;
   /** The authority's clock, in milliseconds. */
   readonly now: () => number;
+  /** The kernel in front of which it was opened. */
+  readonly kernel?: IForKernel;
+}
+
+export interface IForKernel {
+  readonly id: string;
+  /** What people call it: its notebook. */
+  readonly title: string;
 }
 
 export function RequestFormView(props: IRequestFormProps): React.JSX.Element {
@@ -44,6 +52,7 @@ export function RequestFormView(props: IRequestFormProps): React.JSX.Element {
               )}
             </span>
           </Row>
+          {props.kernel && <ForKernel {...props} kernel={props.kernel} />}
           <Advanced {...props} />
           <Outcome {...props} />
         </div>
@@ -146,6 +155,30 @@ function Memory(
       <Text {...props} name="gpu_memory" field="memory" size={8} />
       <span className="gpuctl-Form-note">{props.words.__('such as 8GiB')}</span>
     </Row>
+  );
+}
+
+/** Whether it is for the notebook, and goes back with its kernel. */
+function ForKernel(
+  props: IRequestFormProps & { kernel: IForKernel }
+): React.JSX.Element {
+  const { form, kernel, words } = props;
+  return (
+    <label
+      className="gpuctl-Form-check"
+      title={words.__(
+        'Its kernel is told of the GPU, and the GPU is given back when the kernel is shut down.'
+      )}
+    >
+      <input
+        type="checkbox"
+        checked={form.state.fields.kernel !== ''}
+        onChange={event => {
+          form.set({ kernel: event.target.checked ? kernel.id : '' });
+        }}
+      />
+      {words.__('For %1', kernel.title)}
+    </label>
   );
 }
 
