@@ -21,7 +21,8 @@ from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from traitlets.config import LoggingConfigurable
 
-from jupyter_gpuctl.composition import participant
+from jupyter_gpuctl.composition import authority as make_authority
+from jupyter_gpuctl.composition import sampler
 from jupyter_gpuctl.config import GpuCtl
 from jupyter_gpuctl.kernels.events import KernelEvents
 from jupyter_gpuctl.kernels.launches import Launches
@@ -30,6 +31,7 @@ from jupyter_gpuctl.kernels.provisioner import NAME, SETTING
 from jupyter_gpuctl.kernels.records import Records
 from jupyter_gpuctl.leases.answers import Actor
 from jupyter_gpuctl.leases.desk import LeaseDesk
+from jupyter_gpuctl.leases.devices import SampledDevices
 from jupyter_gpuctl.leases.model import Request
 
 from .report import Figure
@@ -73,7 +75,12 @@ async def _measure(rounds: int) -> dict[tuple[str, str], list[float]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gpuctl-bench-")))
         settings = GpuCtl(simulate_gpus=2, database_url=f"sqlite:///{folder}/gpuctl.sqlite")
         log = logging.getLogger("gpuctl.bench")
-        authority = stack.enter_context(participant(settings, log=log))
+        # The samples are taken beforehand, as a server's monitor does.
+        probe = sampler(settings, log=log)
+        stack.callback(probe.close)
+        seen = probe.sample(())
+        authority = make_authority(settings, SampledDevices(lambda: seen), log=log)
+        stack.callback(authority.close)
         desk = LeaseDesk(lambda: authority)
         managers = {
             PLAIN: AsyncMultiKernelManager(parent=_Server(None)),

@@ -89,7 +89,7 @@ class Launches:
         families = Families(MARK)
         self._tiers = Tiers(families, log, allowed=tiers)
         self._supervisor = Supervisor(families, refused=self._refused, log=log)
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="gpuctl-limits")
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="gpuctl-limits")
         self._found: Future[None] | None = None
         if limits.any:
             self._found = self._pool.submit(self._tiers.find)

@@ -25,7 +25,7 @@ TIERS = (GROUP_2, SCOPE, GROUP_1, WATCHER)
 
 
 class Tiers:
-    """Used on one worker thread. ``allowed`` leaves some out, for tests."""
+    """Used on worker threads. ``allowed`` leaves some out, for tests."""
 
     def __init__(
         self, families: Families, log: logging.Logger, *, allowed: Collection[str] = TIERS
