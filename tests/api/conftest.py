@@ -10,6 +10,7 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from jupyter_gpuctl.leases.events import SCHEMA_ID
+from tests.api.leasing import another_program
 
 API = ("gpuctl", "api", "v1")
 
@@ -95,6 +96,32 @@ def started(jp_serverapp, jp_asyncio_loop):
     jp_asyncio_loop.run_until_complete(manager.start_all_extensions())
     yield jp_serverapp
     jp_asyncio_loop.run_until_complete(manager.stop_all_extensions())
+
+
+@pytest.fixture
+def database(tmp_path):
+    """Where leases are kept, for settings that name it."""
+    return tmp_path / "shared" / "gpuctl.sqlite"
+
+
+@pytest.fixture
+def lease_settings(database):
+    """Traits of ``GpuCtl`` with a database of the test's own."""
+    return {"simulate_gpus": 2, "sample_interval": 0.1, "database_url": f"sqlite:///{database}"}
+
+
+@pytest.fixture
+def leases(started, api, jp_asyncio_loop):
+    """The API, once the GPUs have been read."""
+    jp_asyncio_loop.run_until_complete(api.gpus_when(lambda answer: answer["samples"]))
+    return api
+
+
+@pytest.fixture
+def neighbour(leases, database):
+    """Another program on the same database, such as another user's server."""
+    with another_program(database) as authority:
+        yield authority
 
 
 class Events:

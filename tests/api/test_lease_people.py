@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import pytest
 from jupyter_server.auth import Authorizer
 from jupyter_server.auth.identity import IdentityProvider, User
 
-from jupyter_gpuctl.composition import participant
-from jupyter_gpuctl.config import GpuCtl
-from jupyter_gpuctl.host.identity import server_user
-from jupyter_gpuctl.leases.model import Request
-from jupyter_gpuctl.leases.service import Actor
-
-ME = server_user().name
-HOUR = {"gpus": 1, "duration": "1h"}
-OTHER = Actor("user-b")
+from tests.api.leasing import HOUR, ME, OTHER, another_program, wants
 
 
 class NamesPeople(IdentityProvider):
@@ -61,28 +52,15 @@ class LikeTheHubs(Authorizer):
 
 
 @pytest.fixture
-def database(tmp_path):
-    return tmp_path / "gpuctl.sqlite"
-
-
-@pytest.fixture
-def gpuctl_settings(database):
-    return {"simulate_gpus": 2, "sample_interval": 0.1, "database_url": f"sqlite:///{database}"}
-
-
-@pytest.fixture
-def leases(started, api, jp_asyncio_loop):
-    jp_asyncio_loop.run_until_complete(api.gpus_when(lambda answer: answer["samples"]))
-    return api
+def gpuctl_settings(lease_settings):
+    return lease_settings
 
 
 @pytest.fixture
 def foreign(leases, database):
     """The id of a lease of ``user-b``."""
-    settings = GpuCtl(simulate_gpus=2, database_url=f"sqlite:///{database}")
-    with participant(settings, log=logging.getLogger("neighbour")) as authority:
-        lease = authority.request(OTHER, Request(1000, 3600))
-    return lease.id
+    with another_program(database) as authority:
+        return authority.request(OTHER, wants()).id
 
 
 class TestWhereAProviderNamesPeople:
@@ -189,7 +167,6 @@ class TestOnAnOperatorsServer:
         rows = (await leases.get("audit"))["items"]
         (row,) = [row for row in rows if row["action"] == "lease.revoke"]
         assert (row["actor"], row["owner"]) == (ME, "user-b")
-        settings = GpuCtl(simulate_gpus=2, database_url=f"sqlite:///{database}")
-        with participant(settings, log=logging.getLogger("neighbour")) as authority:
+        with another_program(database) as authority:
             lease = await asyncio.to_thread(authority.lease, OTHER, foreign)
         assert lease.remark == "Maintenance at ten."

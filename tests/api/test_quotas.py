@@ -6,30 +6,20 @@ import asyncio
 
 import pytest
 
-HOUR = {"gpus": 1, "duration": "1h"}
-BOTH = {"gpus": 2, "duration": "1h"}
+from tests.api.leasing import BOTH, HOUR
 
 
 @pytest.fixture
-def quotas(tmp_path):
-    return tmp_path / "quotas.yaml"
+def quotas(tmp_path, request):
+    """The file, as it is when the server starts."""
+    path = tmp_path / "quotas.yaml"
+    path.write_text(getattr(request, "param", "default: {gpus: 1, max_lease: 2h}"))
+    return path
 
 
 @pytest.fixture
-def gpuctl_settings(tmp_path, quotas):
-    return {
-        "simulate_gpus": 2,
-        "sample_interval": 0.1,
-        "database_url": f"sqlite:///{tmp_path / 'gpuctl.sqlite'}",
-        "quotas": str(quotas),
-    }
-
-
-@pytest.fixture
-def leases(started, api, jp_asyncio_loop):
-    """The API, once the GPUs have been read."""
-    jp_asyncio_loop.run_until_complete(api.gpus_when(lambda answer: answer["samples"]))
-    return api
+def gpuctl_settings(lease_settings, quotas):
+    return lease_settings | {"quotas": str(quotas)}
 
 
 async def quota_when(api, condition):
@@ -47,7 +37,6 @@ def allowed(answer):
 
 
 async def test_a_changed_file_binds_the_next_request(quotas, leases):
-    quotas.write_text("default: {gpus: 1}")
     status, body = await leases.refused_send("POST", "leases", BOTH)
     assert (status, body["code"]) == (422, "quota.exceeded")
     assert (body["detail"]["limit"], body["detail"]["allowed"]) == ("user.gpus", 1.0)
@@ -59,7 +48,6 @@ async def test_a_changed_file_binds_the_next_request(quotas, leases):
 
 
 async def test_a_mistake_is_told_and_the_quotas_before_it_hold_on(quotas, leases):
-    quotas.write_text("default: {gpus: 1}")
     assert (await leases.get("quota"))["problem"] is None
     quotas.write_text("default: {gpus: 2}\nusers: {user-a: {gpu: 3}}")
     answer = await quota_when(leases, lambda answer: answer["problem"])
@@ -74,10 +62,10 @@ async def test_a_mistake_is_told_and_the_quotas_before_it_hold_on(quotas, leases
     assert allowed(answer) == 1
 
 
+@pytest.mark.parametrize("quotas", ["default: {gpus: -1}"], indirect=True)
 async def test_without_a_readable_file_at_the_start_all_but_new_leases_works_until_it_is_mended(
     quotas, leases
 ):
-    quotas.write_text("default: {gpus: -1}")
     assert (await leases.get("leases"))["items"] == []
     assert (await leases.get("audit"))["items"] == []
     answer = await leases.get("quota")
@@ -94,3 +82,12 @@ async def test_without_a_readable_file_at_the_start_all_but_new_leases_works_unt
     quotas.write_text("default: {gpus: 1}")
     await quota_when(leases, lambda answer: answer["known"])
     assert (await leases.post("leases", HOUR))["status"] == "active"
+
+
+async def test_the_limit_that_decided_is_named_with_its_use_and_the_mend(leases):
+    status, answer = await leases.refused_send("POST", "leases", HOUR | {"duration": "3h"})
+    assert (status, answer["detail"]["limit"]) == (422, "max_lease")
+    assert answer["hint"]
+    gauges = (await leases.get("quota"))["gauges"]
+    (gpus,) = [gauge for gauge in gauges if gauge["kind"] == "gpus"]
+    assert (gpus["used"], gpus["allowed"], gpus["left"]) == (0, 1, 1)
