@@ -31,6 +31,11 @@ def ask(gpus: float = 1, hours: float = 1, *, interactive: bool = False, **more)
     return Request(round(gpus * 1000), round(hours * HOUR), interactive=interactive, **more)
 
 
+def actions(authority: Authority, actor: Actor = ADMIN) -> list[tuple[str, str]]:
+    """Who did what, by the audit, in the order in which it was done."""
+    return [(row.actor, row.action) for row in authority.audit(actor).items][::-1]
+
+
 class House:
     """The outside of the authority, for tests to change. Implements its ports."""
 

@@ -21,11 +21,6 @@ def house(tmp_path):
     assert problems(house.file) == []
 
 
-@pytest.fixture
-def authority(house):
-    return house.authority()
-
-
 def lose(house: House, *uuids: str) -> DeviceView:
     """The devices are gone; how it was before."""
     before = house.devices

@@ -12,16 +12,7 @@ from jupyter_gpuctl.core.errors import NotFound
 from jupyter_gpuctl.leases.changes import Change
 from jupyter_gpuctl.leases.model import LeaseStatus
 from jupyter_gpuctl.leases.service import Actor, Authority
-from jupyter_gpuctl.store.check import problems
 from tests.unit.house import HOUR, A, B, House, ask
-
-
-@pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path / "gpuctl.sqlite")
-    yield house
-    house.close()
-    assert problems(house.file) == []
 
 
 def kinds(changes: list[Change]) -> list[tuple[str, str]]:

@@ -12,14 +12,7 @@ from jupyter_gpuctl.host.clocks import MachineClocks, ManualClocks
 from jupyter_gpuctl.host.model import Instant
 from jupyter_gpuctl.leases.model import LeaseStatus
 from jupyter_gpuctl.leases.time import TOLERANCE, Anchor, tell
-from tests.unit.house import ADMIN, HOUR, A, B, House, ask
-
-
-@pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path / "gpuctl.sqlite")
-    yield house
-    house.close()
+from tests.unit.house import ADMIN, HOUR, A, B, ask
 
 
 def left(authority, lease_id):

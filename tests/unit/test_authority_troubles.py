@@ -21,11 +21,6 @@ def house(tmp_path):
     house.close()
 
 
-@pytest.fixture
-def authority(house):
-    return house.authority()
-
-
 def statuses(authority):
     return {name: str(check.status) for name, check in authority.checks().items()}
 

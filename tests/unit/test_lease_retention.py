@@ -13,7 +13,6 @@ from jupyter_gpuctl.leases.policy import (
     WindowKind,
 )
 from jupyter_gpuctl.leases.retention import PAUSE, oldest_kept
-from jupyter_gpuctl.store.check import problems
 from tests.unit.house import A, House, ask
 
 DAY = 86400
@@ -45,14 +44,6 @@ def test_what_any_window_still_counts_stays(policy):
 def test_nothing_goes_without_a_retention_or_while_the_windows_are_not_known():
     assert oldest_kept(Policy(), 0, NOW) is None
     assert oldest_kept(Policy(unread="It can't be read."), 30, NOW) is None
-
-
-@pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path / "gpuctl.sqlite")
-    yield house
-    house.close()
-    assert problems(house.file) == []
 
 
 def finish(house: House, authority, count: int) -> None:
