@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 from zmq.eventloop.zmqstream import ZMQStream
 
-from .deaths import Cell
+from .limits.deaths import Cell
 from .records import Records
 
 _DELIMITER = b"<IDS|MSG>"

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 from ..api.health import Check
 from ..gpus.ports import KernelDirectory
 from ..host.trees import Families
-from . import deaths
 from .cells import Cells
 from .environment import launch_variables
-from .limiting import MARK, Confinement
-from .limits_check import limits_check
+from .limits import deaths
+from .limits.check import limits_check
+from .limits.confinement import MARK, Confinement
+from .limits.supervisor import Supervisor
+from .limits.tiers import TIERS, Tiers
 from .model import Applied, DeathReason, Enforcement, KernelLimits
 from .mps import mps_runs, pytorch_reads_fraction
 from .ports import Announcer, Launch
 from .records import Records
 from .standing import standing
-from .supervisor import Supervisor
-from .tiers import TIERS, Tiers
 
 if TYPE_CHECKING:
     from ..leases.desk import LeaseDesk

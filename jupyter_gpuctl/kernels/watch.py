@@ -14,7 +14,7 @@ from .wire import FindingAnswer
 
 if TYPE_CHECKING:
     from ..leases.bindings import Held
-    from .guard import Guard
+    from .guard.service import Guard
 
 
 class Watch:

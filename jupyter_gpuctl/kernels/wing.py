@@ -30,7 +30,7 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from ..leases.events import EventLogger
-    from .guard import Guard
+    from .guard.service import Guard
 
 WRITTEN_WITHIN = 30.0
 """Seconds in which a row of the audit must be written, or what it is about isn't done."""
@@ -135,8 +135,8 @@ class KernelWing:
         """On a worker thread, with the first sample that it is shown."""
         from ..host.cgroups import Cgroups
         from ..host.procfs import ProcFs
-        from .guard import Guard
-        from .signals import Signals
+        from .guard.service import Guard
+        from .guard.signals import Signals
 
         table, pid = ProcFs(Cgroups().container_id), os.getpid()
         return Guard(

@@ -21,9 +21,9 @@ from jupyter_gpuctl.host.cgroups import Cgroups
 from jupyter_gpuctl.host.identity import ServerUser
 from jupyter_gpuctl.host.machine import Machine, disk_use
 from jupyter_gpuctl.host.procfs import ProcFs
-from jupyter_gpuctl.kernels.guard import Guard
+from jupyter_gpuctl.kernels.guard.service import Guard
+from jupyter_gpuctl.kernels.guard.signals import Signals
 from jupyter_gpuctl.kernels.model import Enforcement, GuardMode
-from jupyter_gpuctl.kernels.signals import Signals
 from jupyter_gpuctl.leases.bindings import Held
 from jupyter_gpuctl.leases.model import Lease, LeaseStatus, Request
 from jupyter_gpuctl.leases.policy import Policy

@@ -13,10 +13,10 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_gpuctl.host.cgroups import Cgroups
 from jupyter_gpuctl.host.limited_groups import can_limit, own_prefix
 from jupyter_gpuctl.kernels.launches import Launches
+from jupyter_gpuctl.kernels.limits.scopes import scopes_work
 from jupyter_gpuctl.kernels.model import DeathReason, Enforcement, KernelLimits
 from jupyter_gpuctl.kernels.provisioner import NAME
 from jupyter_gpuctl.kernels.records import Records
-from jupyter_gpuctl.kernels.scopes import scopes_work
 from jupyter_gpuctl.leases.desk import LeaseDesk
 from tests.system.kernel_server import Kernels
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from jupyter_gpuctl.host.procfs import ProcFs
-from jupyter_gpuctl.kernels.signals import Reason, Signals
+from jupyter_gpuctl.kernels.guard.signals import Reason, Signals
 from tests.system.guarding import Program, Witness, as_user
 from tests.system.test_attribution import foreign_process, process_with_pid
 

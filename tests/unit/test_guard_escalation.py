@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_gpuctl.kernels.escalation import (
+from jupyter_gpuctl.kernels.guard.escalation import (
     STEP,
     WARNING,
     Action,
@@ -15,8 +15,8 @@ from jupyter_gpuctl.kernels.escalation import (
     due,
     vanish,
 )
-from jupyter_gpuctl.kernels.judgement import Finding
-from jupyter_gpuctl.kernels.signals import Reason, Refusal
+from jupyter_gpuctl.kernels.guard.judgement import Finding
+from jupyter_gpuctl.kernels.guard.signals import Reason, Refusal
 from jupyter_gpuctl.kernels.wire import FindingKind, Stage
 from tests.unit.guard_worlds import NOW
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_gpuctl.gpus.model import DeviceStatus
-from jupyter_gpuctl.kernels.judgement import MOST_ENDED, Past, judge, remember
+from jupyter_gpuctl.kernels.guard.judgement import MOST_ENDED, Past, judge, remember
 from jupyter_gpuctl.kernels.wire import FindingKind
 from jupyter_gpuctl.leases.model import LeaseStatus
 from jupyter_gpuctl.leases.policy import Policy

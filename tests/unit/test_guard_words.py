@@ -7,10 +7,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_gpuctl.kernels.escalation import Case
-from jupyter_gpuctl.kernels.findings import answer, message, process
-from jupyter_gpuctl.kernels.judgement import Finding
-from jupyter_gpuctl.kernels.signals import Reason, Refusal
+from jupyter_gpuctl.kernels.guard.escalation import Case
+from jupyter_gpuctl.kernels.guard.judgement import Finding
+from jupyter_gpuctl.kernels.guard.sentences import answer, message, process
+from jupyter_gpuctl.kernels.guard.signals import Reason, Refusal
 from jupyter_gpuctl.kernels.wire import FindingKind, Stage
 from tests.unit.guard_worlds import GIB, NOW
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_gpuctl.kernels.deaths import KILLED, Cell, Over, death, refused
-from jupyter_gpuctl.kernels.limits_check import limits_check
+from jupyter_gpuctl.kernels.limits.check import limits_check
+from jupyter_gpuctl.kernels.limits.deaths import KILLED, Cell, Over, death, refused
 from jupyter_gpuctl.kernels.model import DeathReason, KernelLimits
 
 GIB = 1024**3

@@ -6,10 +6,10 @@ import pytest
 
 from jupyter_gpuctl.host.cgroups import Cgroups
 from jupyter_gpuctl.host.limited_groups import LimitedGroup, create
-from jupyter_gpuctl.kernels.deaths import Over
-from jupyter_gpuctl.kernels.limiting import PERSISTENT, GroupConfinement
+from jupyter_gpuctl.kernels.limits.confinement import PERSISTENT, GroupConfinement
+from jupyter_gpuctl.kernels.limits.deaths import Over
+from jupyter_gpuctl.kernels.limits.scopes import ScopeConfinement
 from jupyter_gpuctl.kernels.model import DeathReason, KernelLimits
-from jupyter_gpuctl.kernels.scopes import ScopeConfinement
 
 GIB = 1024**3
 WANTED = KernelLimits(GIB, 500, 2.0)

@@ -15,20 +15,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..core.clock import Clock
-from ..core.errors import GpuCtlError
-from ..gpus.ports import ProcessTable
-from ..gpus.sampler import Pass
-from ..host.identity import ServerUser, user_name
-from ..leases.bindings import Held
-from ..leases.policy import Strength
-from . import findings as words
+from ...core.clock import Clock
+from ...core.errors import GpuCtlError
+from ...gpus.ports import ProcessTable
+from ...gpus.sampler import Pass
+from ...host.identity import ServerUser, user_name
+from ...leases.bindings import Held
+from ...leases.policy import Strength
+from ..model import Enforcement, GuardMode, strength
+from ..ports import Announcer
+from ..wire import FindingAnswer, Stage
+from . import sentences as words
 from .escalation import Action, Case, Key, advance, due, vanish
 from .judgement import Finding, Judgement, Past, judge, remember
-from .model import Enforcement, GuardMode, strength
-from .ports import Announcer
 from .signals import Reason, Refusal, Signals, contained
-from .wire import FindingAnswer, Stage
 
 STOPPED_FOR = 60.0
 """Seconds for which a kernel's end counts as the guard's doing."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ..core.quantities import format_bytes
+from ...core.quantities import format_bytes
+from ..wire import FindingAnswer, FindingKind, Stage
 from .escalation import Case
 from .judgement import Finding
 from .signals import Reason
-from .wire import FindingAnswer, FindingKind, Stage
 
 _DONE = {
     Stage.WARNED: "is to be stopped",

@@ -6,8 +6,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..core.quantities import format_bytes
-from .model import Death, DeathReason
+from ...core.quantities import format_bytes
+from ..model import Death, DeathReason
 
 KILLED = -int(signal.SIGKILL)
 

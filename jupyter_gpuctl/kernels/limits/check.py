@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..api.health import Check, CheckStatus
-from ..core.quantities import format_bytes
-from .model import KernelLimits
+from ...api.health import Check, CheckStatus
+from ...core.quantities import format_bytes
+from ..model import KernelLimits
 
 
 def limits_check(limits: KernelLimits, tier: str | None, reason: str, *, done: bool) -> Check:

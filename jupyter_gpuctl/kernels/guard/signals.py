@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from ..gpus.ports import ProcessTable
-from ..host.identity import user_name
-from ..host.model import ProcessInfo
+from ...gpus.ports import ProcessTable
+from ...host.identity import user_name
+from ...host.model import ProcessInfo
 
 MAX_ANCESTORS = 64
 SHORT_ID = 12

@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..gpus.attribution import GONE
-from ..gpus.model import Device, DeviceReading, DeviceStatus, GpuProcess
-from ..gpus.sampler import Pass
-from ..leases.bindings import Held
-from ..leases.model import Lease, LeaseStatus
-from .wire import FindingKind
+from ...gpus.attribution import GONE
+from ...gpus.model import Device, DeviceReading, DeviceStatus, GpuProcess
+from ...gpus.sampler import Pass
+from ...leases.bindings import Held
+from ...leases.model import Lease, LeaseStatus
+from ..wire import FindingKind
 
 MOST_ENDED = 1024
 """Ended leases of devices that are remembered at most, the newest."""

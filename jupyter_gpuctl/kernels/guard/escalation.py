@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ..wire import FindingKind, Stage
 from .judgement import Finding
 from .signals import Refusal
-from .wire import FindingKind, Stage
 
 WARNING = 60.0
 """Seconds from the warning to SIGINT, but for a lease that has ended."""

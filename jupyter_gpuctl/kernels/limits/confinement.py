@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from ..host.limited_groups import LimitedGroup
-from ..host.model import ProcessInfo
-from ..host.trees import Families, SharedMemory, kill_all
+from ...host.limited_groups import LimitedGroup
+from ...host.model import ProcessInfo
+from ...host.trees import Families, SharedMemory, kill_all
+from ..model import DeathReason, KernelLimits
 from .deaths import Over
-from .model import DeathReason, KernelLimits
 
 MARK = "GPUCTL_KERNEL"
 """The variable by which the watcher knows a kernel's processes, wherever they went."""

@@ -12,12 +12,12 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 
-from ..host.cgroups import Cgroups, read_table
-from ..host.limited_groups import can_limit, create, own_prefix, remove_stale
-from ..host.trees import Families
+from ...host.cgroups import Cgroups, read_table
+from ...host.limited_groups import can_limit, create, own_prefix, remove_stale
+from ...host.trees import Families
+from ..model import KernelLimits
 from . import scopes
-from .limiting import Confinement, GroupConfinement, WatchedConfinement
-from .model import KernelLimits
+from .confinement import Confinement, GroupConfinement, WatchedConfinement
 
 GROUP_2, SCOPE, GROUP_1, WATCHER = "cgroup v2", "systemd", "cgroup v1", "watcher"
 TIERS = (GROUP_2, SCOPE, GROUP_1, WATCHER)

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..host.cgroups import parse_groups, read_text
-from ..host.limited_groups import LimitedGroup
-from ..host.procfs import read_process
+from ...host.cgroups import parse_groups, read_text
+from ...host.limited_groups import LimitedGroup
+from ...host.procfs import read_process
+from ..model import DeathReason, KernelLimits
+from .confinement import GROUP_LOOK, GroupConfinement
 from .deaths import Over
-from .limiting import GROUP_LOOK, GroupConfinement
-from .model import DeathReason, KernelLimits
 
 PREFIX = "gpuctl-kernel-"
 _PATIENCE = 5.0

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..host.trees import Families
-from .limiting import Confinement, WatchedConfinement
+from ...host.trees import Families
+from .confinement import Confinement, WatchedConfinement
 
 
 @dataclass(slots=True)
