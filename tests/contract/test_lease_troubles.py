@@ -1,0 +1,116 @@
+"""What others, and a full disk, do to a database in use: told, and nothing half stored."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from jupyter_gpuctl.core.errors import Unavailable
+from jupyter_gpuctl.store.engine import PATIENCE, sqlite_engine, writing
+from tests.contract.files import fill, open_store, refusal
+from tests.contract.leases import live, put, queued
+
+
+def test_on_a_full_disk_nothing_is_half_stored(small_disk):
+    store = open_store(small_disk / "gpuctl.sqlite")
+    put(store, queued("before"))
+    filler = fill(small_disk)
+    with pytest.raises(Unavailable) as refused:
+        put(store, *(queued(f"{n}", note="x" * 5000) for n in range(100)))
+    assert refused.value.code == "store.full"
+    # Looking still works.
+    assert set(live(store)) == {"before"}
+    filler.unlink()
+    put(store, queued("after"))
+    assert set(live(store)) == {"before", "after"}
+    store.close()
+
+
+def test_a_disk_too_full_for_a_database_is_told_and_mended_by_space(small_disk):
+    filler = fill(small_disk)
+    assert refusal(small_disk / "gpuctl.sqlite").code in {"store.full", "store.failed"}
+    filler.unlink()
+    store = open_store(small_disk / "gpuctl.sqlite")
+    put(store, queued("a"))
+    store.close()
+
+
+def test_a_writer_that_is_stopped_makes_others_say_so_and_a_killed_one_is_forgotten(path):
+    store = open_store(path, timeout=0.2)
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from jupyter_gpuctl.store.leases import SqliteLeaseStore\n"
+        "from tests.contract.leases import queued\n"
+        "with SqliteLeaseStore(Path(sys.argv[1])).transaction() as transaction:\n"
+        "    transaction.add(queued('half'))\n"
+        "    print('in it', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert holder.stdout.readline() == b"in it\n"
+    with pytest.raises(Unavailable) as refused:
+        put(store, queued("a"))
+    assert refused.value.code == "store.locked"
+    # Who looks doesn't wait.
+    assert live(store) == {}
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    patient = open_store(path)
+    put(patient, queued("b"))
+    assert set(live(patient)) == {"b"}
+    # Who had given up holds nothing.
+    put(store, queued("c"))
+    assert set(live(store)) == {"b", "c"}
+    for each in (patient, store):
+        each.close()
+
+
+def test_another_program_that_holds_the_database_is_told(path):
+    store = open_store(path, timeout=0.2)
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable) as refused:
+            put(store, queued("a"))
+    assert refused.value.code == "store.locked"
+    put(store, queued("b"))
+    assert set(live(store)) == {"b"}
+    store.close()
+
+
+def test_a_writer_waits_for_sqlite_only_as_long_as_is_left_of_its_patience(path):
+    open_store(path).close()
+    engine = sqlite_engine(path)
+    asked = sa.text("PRAGMA busy_timeout")
+    for wait, milliseconds in ((2.5, 2500), (0.0, 0), (-1.0, 0)):
+        with engine.connect().execution_options(**writing(wait)) as writer, writer.begin():
+            assert writer.execute(asked).scalar() == milliseconds
+    with engine.connect() as reader:
+        assert reader.execute(asked).scalar() == PATIENCE * 1000
+    engine.dispose()
+
+
+def test_the_docs_say_how_long_a_writer_waits():
+    text = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
+    assert PATIENCE <= 10
+    assert f"has waited for {PATIENCE:.0f} s is told so" in text
+
+
+def test_nothing_is_written_to_a_file_that_was_taken_away(path):
+    with closing(open_store(path)) as store:
+        assert not store.replaced()
+        path.unlink()
+        assert store.replaced()
+        with pytest.raises(Unavailable) as caught, store.transaction():
+            pass
+        assert caught.value.code == "store.replaced"
+        open_store(path).close()
+        # Another file of the same name is not the one that this store has.
+        assert store.replaced()
