@@ -24,8 +24,10 @@ from .migrate import bring_up_to_date
 from .reader import Reader
 from .rows import from_row, to_row
 from .schema import audit, clock, devices, holds, idempotency_keys, leases, usage
-from .troubles import told
+from .troubles import need_room, told
 
+ROOM = 256 * 1024
+"""Bytes: more than a request for a lease writes."""
 REMEMBERED_FOR = 7 * 86400.0
 """Seconds for which an idempotency key is remembered."""
 _TIMES = ("created_at", "started_at", "expires_at", "offer_expires_at", "used_at", "lost_at")
@@ -266,6 +268,8 @@ class SqliteLeaseStore:
     def try_writing(self) -> None:
         with self._writing() as connection:
             connection.execute(_NOTHING_NEW)
+        # That may have found room in the file itself, where a lease would not.
+        need_room(self._path, ROOM)
 
     def prune(self, before: float, limit: int) -> int:
         old = {"before": before, "limit": limit}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,12 +78,34 @@ def told(path: Path) -> Iterator[None]:
         raise explain(path, error) from error
 
 
+def need_room(path: Path, size: int) -> None:
+    """See whether ``size`` bytes can be written beside ``path``, and leave nothing there.
+
+    Raises:
+        Unavailable: the disk is full, or this user's share of it is.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(os.urandom(size))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _told(_MENDS["SQLITE_FULL"], path, error) from error
+
+
 def explain(path: Path, error: BaseException) -> GpuCtlError:
     """``error`` of the database at ``path``, with its mend."""
     name = getattr(error, "sqlite_errorname", "")
     # Extended names add to the primary one: SQLITE_IOERR_WRITE.
     found = next((mend for key, mend in _MENDS.items() if name.startswith(key)), None)
-    code, message, hint = found or (
+    return _told(found, path, error, name)
+
+
+def _told(
+    mend: tuple[str, str, str] | None, path: Path, error: BaseException, name: str = ""
+) -> Unavailable:
+    code, message, hint = mend or (
         "store.failed",
         "The database {path} failed: {error}.",
         "Run: jupyter gpuctl db check",

@@ -13,9 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from jupyter_gpuctl.core.errors import Unavailable
+from jupyter_gpuctl.leases.keeper import RETRY
 from jupyter_gpuctl.store.engine import PATIENCE, sqlite_engine, writing
 from tests.contract.files import fill, open_store, refusal
 from tests.contract.leases import live, put, queued
+from tests.unit.house import A, House, ask
 
 
 def test_on_a_full_disk_nothing_is_half_stored(small_disk):
@@ -114,3 +116,31 @@ def test_nothing_is_written_to_a_file_that_was_taken_away(path):
         open_store(path).close()
         # Another file of the same name is not the one that this store has.
         assert store.replaced()
+
+
+def test_health_says_that_the_disk_is_full_until_there_is_room(small_disk):
+    house = House(small_disk / "gpuctl.sqlite", count=4)
+    authority = house.authority()
+    lease = authority.request(A, ask(1))
+    filler = fill(small_disk)
+
+    def use_it_up() -> None:
+        for _ in range(400):
+            authority.request(A, ask(1, note="x" * 500))
+
+    with pytest.raises(Unavailable) as refused:
+        use_it_up()
+    assert refused.value.code == "store.full"
+    # Looking works, and says nothing about writing.
+    assert authority.lease(A, lease.id).status == "active"
+    for _ in range(2):
+        told = {name: check.message for name, check in authority.checks().items()}
+        assert told["store"] == refused.value.message
+        assert told["authority"] == f"No lease can be taken: {refused.value.message}"
+        house.clocks.advance(RETRY)
+        authority.cycle()
+    filler.unlink()
+    house.clocks.advance(RETRY)
+    authority.cycle()
+    assert {check.status for check in authority.checks().values()} == {"ok"}
+    house.close()
