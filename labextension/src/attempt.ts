@@ -1,4 +1,4 @@
-/** Run a call for a person; tell what went wrong, in the server's words. */
+/** Calls that a person makes: what goes wrong is told in the server's words. */
 
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 
@@ -8,9 +8,11 @@ import type { Words } from './format';
 /** Notifications cut what is longer. */
 const LONGEST_TOAST = 140;
 
+/** Run it; never rejects for what the server says. `mend` is applied to its words. */
 export async function attempt(
   call: () => Promise<void>,
-  words: Words
+  words: Words,
+  mend: (text: string) => string = text => text
 ): Promise<void> {
   try {
     await call();
@@ -19,7 +21,7 @@ export async function attempt(
       throw reason;
     }
     const hint = reason instanceof ApiError ? reason.hint : '';
-    const text = `${reason.message} ${hint}`.trim();
+    const text = mend(`${reason.message} ${hint}`.trim());
     if (text.length <= LONGEST_TOAST) {
       Notification.error(text, { autoClose: false });
     } else {

@@ -2,7 +2,7 @@
 
 import { Notification } from '@jupyterlab/apputils';
 
-export interface IStandingNotice<A extends string = string> {
+export interface INoticeOf<A extends string> {
   /** What it is about: there is one at a time for each. */
   readonly key: string;
   /** When it changes, the notice is shown anew, even if it was closed. */
@@ -10,48 +10,56 @@ export interface IStandingNotice<A extends string = string> {
   readonly type: 'info' | 'success' | 'warning' | 'error';
   readonly message: string;
   readonly actions: readonly A[];
+  /** Milliseconds; `false`: until it is moot or closed. */
+  readonly autoClose: number | false;
 }
 
-export interface IStandingOptions<
+/** The notices that stand for what is so are known apart from those of what has happened. */
+interface IShown {
+  readonly id: string;
+  readonly stage: string;
+  readonly message: string;
+  readonly stands: boolean;
+}
+
+export interface INotificationsOptions<
   A extends string,
-  N extends IStandingNotice<A>
+  N extends INoticeOf<A>
 > {
   readonly labels: Readonly<Record<A, string>>;
   readonly act: (action: A, notice: N) => void;
 }
 
-/** For what holds as long as it is so: each is shown until it is moot, or closed by a person. */
-export class StandingNotifications<
-  A extends string,
-  N extends IStandingNotice<A>
-> {
-  constructor(private readonly _options: IStandingOptions<A, N>) {}
+export class Notifications<A extends string, N extends INoticeOf<A>> {
+  constructor(private readonly _options: INotificationsOptions<A, N>) {}
 
   /** Show these, mend those that have changed, and dismiss the others. */
   reconcile(notices: readonly N[]): void {
     const keys = new Set(notices.map(({ key }) => key));
-    for (const [key, { id }] of this._shown) {
-      if (!keys.has(key)) {
-        Notification.dismiss(id);
+    for (const [key, shown] of this._shown) {
+      if (shown.stands && !keys.has(key)) {
+        Notification.dismiss(shown.id);
         this._shown.delete(key);
       }
     }
-    notices.forEach(notice => {
-      this._show(notice);
-    });
+    for (const notice of notices) {
+      this._show(notice, true);
+    }
   }
 
-  private _show(notice: N): void {
-    const { key, stage, type, message } = notice;
-    const options = {
-      actions: this._actions(notice),
-      autoClose: false
-    } as const;
+  /** Tell once of something that has happened. */
+  tell(notice: N): void {
+    this._show(notice, false);
+  }
+
+  private _show(notice: N, stands: boolean): void {
+    const { key, stage, type, message, autoClose } = notice;
     const before = this._shown.get(key);
+    const actions = this._actions(notice);
     if (before?.stage === stage) {
       // Closed by a person, it stays closed: an update of what isn't there does nothing.
       if (before.message !== message) {
-        Notification.update({ id: before.id, message, ...options });
+        Notification.update({ id: before.id, message, actions, autoClose });
         this._shown.set(key, { ...before, message });
       }
       return;
@@ -59,8 +67,8 @@ export class StandingNotifications<
     if (before) {
       Notification.dismiss(before.id);
     }
-    const id = Notification.emit(message, type, options);
-    this._shown.set(key, { id, stage, message });
+    const id = Notification.emit(message, type, { actions, autoClose });
+    this._shown.set(key, { id, stage, message, stands });
   }
 
   private _actions(notice: N): Notification.IAction[] {
@@ -73,8 +81,5 @@ export class StandingNotifications<
     }));
   }
 
-  private readonly _shown = new Map<
-    string,
-    { id: string; stage: string; message: string }
-  >();
+  private readonly _shown = new Map<string, IShown>();
 }

@@ -13,6 +13,7 @@ import { MenuSvg } from '@jupyterlab/ui-components';
 import { attempt } from '../attempt';
 import type { Words } from '../format';
 import { STEPS } from '../leases/actions';
+import { localTimes } from '../leases/local-times';
 import type { Label } from '../leases/sentences';
 import { CommandIDs } from '../tokens';
 import type { KernelAnswer } from '../wire';
@@ -189,7 +190,10 @@ export class KernelActions {
   }
 
   private _try(call: () => Promise<void>): Promise<void> {
-    return attempt(call, this._options.words);
+    const { service, words } = this._options;
+    return attempt(call, words, text =>
+      localTimes(text, service.leases.model.now(), words)
+    );
   }
 
   private readonly _menu: MenuSvg;

@@ -3,7 +3,7 @@
 import type { Words } from '../format';
 import type { ILeaseRows } from '../leases/rows';
 import type { Label } from '../leases/sentences';
-import type { IStandingNotice } from '../notifications';
+import type { INoticeOf } from '../notifications';
 import type { KernelAnswer } from '../wire';
 import type { IKernelState } from './model';
 import {
@@ -19,10 +19,13 @@ import {
 export type KernelAction =
   'keep' | 'release' | 'restart' | 'interrupt' | 'panel';
 
-export interface IKernelNotice extends IStandingNotice<KernelAction> {
+export interface IKernelNotice extends INoticeOf<KernelAction> {
   readonly kernelId: string | null;
   readonly leaseId: string | null;
 }
+
+/** All of them stay until they are moot. */
+type Untimed = Omit<IKernelNotice, 'autoClose'>;
 
 export interface IMoment {
   readonly state: IKernelState;
@@ -51,14 +54,16 @@ export function kernelNotices(
     ...idle(moment, label, words),
     ...guard(moment, label, words)
   ];
-  return all.filter(({ key, stage }) => !answered.has(`${key} ${stage}`));
+  return all
+    .filter(({ key, stage }) => !answered.has(`${key} ${stage}`))
+    .map(notice => ({ ...notice, autoClose: false }));
 }
 
 function died(
   { death, kernel_id: kernelId, notebook }: KernelAnswer,
   { since, now }: IMoment,
   words: Words
-): IKernelNotice[] {
+): Untimed[] {
   // Of those whose reason isn't known, JupyterLab itself tells as much.
   if (!death || death.reason === 'unknown' || death.time * 1000 < since) {
     return [];
@@ -90,7 +95,7 @@ function restart(
   { rows }: IMoment,
   label: Label,
   words: Words
-): IKernelNotice[] {
+): Untimed[] {
   const lease = rows.active.find(
     ({ kernel_id: id }) => id === kernel.kernel_id
   );
@@ -115,7 +120,7 @@ function restart(
   ];
 }
 
-function idle(moment: IMoment, label: Label, words: Words): IKernelNotice[] {
+function idle(moment: IMoment, label: Label, words: Words): Untimed[] {
   const { state, rows, reminded, now } = moment;
   return state.idle.flatMap(answer => {
     const lease = rows.active.find(({ id }) => id === answer.lease_id);
@@ -139,7 +144,7 @@ function idle(moment: IMoment, label: Label, words: Words): IKernelNotice[] {
   });
 }
 
-function guard(moment: IMoment, label: Label, words: Words): IKernelNotice[] {
+function guard(moment: IMoment, label: Label, words: Words): Untimed[] {
   return moment.state.findings
     .filter(({ stage, user }) => stage !== 'reported' && user === moment.user)
     .map(finding => ({

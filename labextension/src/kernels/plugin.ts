@@ -15,7 +15,7 @@ import type { Widget } from '@lumino/widgets';
 import type { Words } from '../format';
 import { labels } from '../gpus/labels';
 import type { Label } from '../leases/sentences';
-import { StandingNotifications } from '../notifications';
+import { Notifications } from '../notifications';
 import { CommandIDs, IGpus, ILeases } from '../tokens';
 import { KernelActions } from './actions';
 import { kernelApi } from './api';
@@ -177,7 +177,7 @@ function tell(
       void commands.execute(CommandIDs.show);
     }
   };
-  const notifications = new StandingNotifications<KernelAction, IKernelNotice>({
+  const notifications = new Notifications<KernelAction, IKernelNotice>({
     labels: {
       keep: words.__('Keep'),
       release: words.__('Release…'),

@@ -1,15 +1,11 @@
 /** What a person can do with leases: asks where something is lost, calls, tells what came of it. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import {
-  Clipboard,
-  Dialog,
-  Notification,
-  showDialog
-} from '@jupyterlab/apputils';
+import { Clipboard, Notification } from '@jupyterlab/apputils';
 import { MenuSvg } from '@jupyterlab/ui-components';
 
-import { ApiError, ServerAway } from '../errors';
+import { attempt } from '../attempt';
+import { ApiError } from '../errors';
 import type { Words } from '../format';
 import { CommandIDs } from '../tokens';
 import type { LeaseAnswer, QuotaAnswer } from '../wire';
@@ -39,9 +35,6 @@ export interface IActionsOptions {
 
 /** By how much a lease is extended with one click. */
 export const STEPS = ['15m', '1h', '2h'] as const;
-
-/** Notifications cut what is longer. */
-const LONGEST_TOAST = 140;
 
 /** Milliseconds that an answer stays. */
 const BRIEFLY = 6000;
@@ -196,38 +189,22 @@ export class LeaseActions implements ILeaseActions {
   };
 
   readonly loadHistory = (more: boolean): void => {
-    void this._options.service.model.loadHistory(more);
+    void this._options.service.model.history.load(more);
+  };
+
+  readonly loadLog = (more: boolean): void => {
+    void this._options.service.model.log.load(more);
   };
 
   private _say(message: string): void {
     Notification.success(message.trim(), { autoClose: BRIEFLY });
   }
 
-  /** Run it; tell what went wrong, in the server's words. */
-  private async _try(call: () => Promise<void>): Promise<void> {
-    try {
-      await call();
-    } catch (reason) {
-      if (!(reason instanceof ApiError || reason instanceof ServerAway)) {
-        throw reason;
-      }
-      const hint = reason instanceof ApiError ? reason.hint : '';
-      const { service, words } = this._options;
-      const text = localTimes(
-        `${reason.message} ${hint}`.trim(),
-        service.model.now(),
-        words
-      );
-      if (text.length <= LONGEST_TOAST) {
-        Notification.error(text, { autoClose: false });
-      } else {
-        await showDialog({
-          title: words.__('Not done'),
-          body: text,
-          buttons: [Dialog.okButton()]
-        });
-      }
-    }
+  private _try(call: () => Promise<void>): Promise<void> {
+    const { service, words } = this._options;
+    return attempt(call, words, text =>
+      localTimes(text, service.model.now(), words)
+    );
   }
 
   private _isAsking = false;

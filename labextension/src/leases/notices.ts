@@ -1,6 +1,7 @@
 /** Pure rules: what a person is told of without looking at the panel. */
 
 import type { Words } from '../format';
+import type { INoticeOf } from '../notifications';
 import type { LeaseAnswer } from '../wire';
 import { localTimes } from './local-times';
 import type { ILeaseRows } from './rows';
@@ -11,18 +12,9 @@ import { clock, gpus, span } from './times';
 export type NoticeAction =
   'accept' | 'decline' | 'extend' | 'release' | 'request';
 
-export interface INotice {
-  /** What it is about: there is one at a time for each. */
-  readonly key: string;
-  /** When it changes, the notice is shown anew, even if it was closed. */
-  readonly stage: string;
-  readonly type: 'info' | 'success' | 'warning' | 'error';
-  readonly message: string;
-  readonly actions: readonly NoticeAction[];
+export interface INotice extends INoticeOf<NoticeAction> {
   /** The lease that the actions are for. */
   readonly lease: LeaseAnswer;
-  /** Milliseconds; `false`: until it is moot or closed. */
-  readonly autoClose: number | false;
 }
 
 /** Seconds before the end of a lease at which its owner is told. */

@@ -8,13 +8,20 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import type { Words } from '../format';
+import { labels } from '../gpus/labels';
 import { deviceRows, kernelRows } from '../gpus/rows';
+import { Notifications } from '../notifications';
 import { CommandIDs, IGpus, ILeases } from '../tokens';
 import { LeaseActions } from './actions';
 import { leaseApi } from './api';
 import { addCommands } from './commands';
-import { endedNotice, standingNotices, startedNotice } from './notices';
-import { Notifications } from './notifications';
+import {
+  endedNotice,
+  standingNotices,
+  startedNotice,
+  type INotice,
+  type NoticeAction
+} from './notices';
 import { LeasePart } from './part';
 import type { Label } from './sentences';
 import { Leases } from './service';
@@ -109,8 +116,14 @@ function tell(
   request: () => void
 ): void {
   const { model } = service;
-  const notifications = new Notifications({
-    words,
+  const notifications = new Notifications<NoticeAction, INotice>({
+    labels: {
+      accept: words.__('Accept'),
+      decline: words.__('Decline'),
+      extend: words.__('Extend by 1 hour'),
+      release: words.__('Release…'),
+      request: words.__('Request again')
+    },
     act: (action, { lease }) => {
       switch (action) {
         case 'accept':
@@ -145,18 +158,6 @@ function tell(
       notifications.tell(notice);
     }
   });
-}
-
-function labels(gpus: IGpus, words: Words): Label {
-  return uuid => {
-    const { answer, sample } = gpus.model.state;
-    if (!answer) {
-      return '';
-    }
-    const rows = deviceRows(answer.devices, sample, words);
-    const row = rows.find(({ device }) => device.uuid === uuid);
-    return row?.label ?? words.__('GPU elsewhere');
-  };
 }
 
 /** The notebooks of this server that compute on any of these devices. */

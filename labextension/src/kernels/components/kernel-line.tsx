@@ -66,7 +66,9 @@ export function KernelLeases(
               actions.open(id, event.currentTarget);
             }}
           >
-            {shown.mood === 'none' ? words.__('Attach ▾') : words.__('GPU ▾')}
+            {shown.mood === 'none'
+              ? words.__('Attach ▾')
+              : words.__('Change ▾')}
           </button>
         </span>
       )}

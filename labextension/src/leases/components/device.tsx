@@ -44,7 +44,7 @@ export function DeviceLease(
       >
         {text}{' '}
         <span className="gpuctl-Strength">
-          {strengthWord(first.strength, words)}
+          {words.__('· %1', strengthWord(first.strength, words))}
         </span>
       </span>
     );

@@ -13,7 +13,7 @@ export function StrengthWord(props: {
   const { strength, words } = props;
   return (
     <span className="gpuctl-Strength" title={strengthMeaning(strength, words)}>
-      {strengthWord(strength, words)}
+      {words.__('· %1', strengthWord(strength, words))}
     </span>
   );
 }
