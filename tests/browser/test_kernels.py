@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+
+from tests.fake_driver.driver import FakeMachine
+from tests.fake_driver.scenario import Process, h200s
 
 from .conftest import Look
 from .lab import LabServer, eventually
@@ -292,6 +296,40 @@ def test_an_idle_gpu_is_kept_with_one_click(sit: Sit) -> None:
     bench.shoot("idle")
     toast.get_by_role("button", name="Keep").click()
     expect(bench.panel.root.get_by_role("button", name="Keep")).to_have_count(0)
+
+
+def test_a_warning_of_the_guard_counts_down_and_can_be_obeyed(
+    look: Look, tmp_path: Path, fake_machine: FakeMachine
+) -> None:
+    fake_machine.show(h200s(2, []))
+    server = LabServer(
+        tmp_path / "lab",
+        "--GpuCtl.enforcement=guarded",
+        "--GpuCtl.guard_mode=enforce",
+        environment={
+            **fake_machine.environment(),
+            "GPUCTL_DATABASE_URL": f"sqlite:///{tmp_path}/gpuctl.sqlite",
+            "GPUCTL_QUOTAS": json.dumps(NOBODY),
+        },
+    )
+    server.add_notebook("train.ipynb", "import time; time.sleep(600)")
+    server.start()
+    try:
+        guarded = bench(look(server, width=1280, height=1000))
+        guarded.panel.run_notebook()
+        process = Process(server.kernel_pid("train.ipynb"))
+        fake_machine.show(h200s(2, []).with_gpu(1, processes=(process,)))
+        toast = guarded.desk.toast("is on GPU 1, which it doesn’t hold: interrupted in")
+        expect(toast).to_be_visible()
+        expect(guarded.desk.section("Guard").locator(".gpuctl-Finding")).to_contain_text(
+            "here every program needs one"
+        )
+        guarded.shoot("guard")
+        toast.get_by_role("button", name="Stop it yourself").click()
+        expect(guarded.page.locator(".jp-Notebook")).to_contain_text("KeyboardInterrupt")
+        fake_machine.show(h200s(2, []))
+    finally:
+        server.stop()
 
 
 def test_a_server_without_gpus_adds_nothing_to_the_toolbar(look: Look, tmp_path: Path) -> None:
