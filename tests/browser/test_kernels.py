@@ -17,6 +17,7 @@ from tests.fake_driver.scenario import Process, h200s
 from .conftest import Look
 from .lab import LabServer, eventually
 from .office import THEMES, Desk, server_of
+from .office import sit as office_seat
 from .panel import PanelPage
 
 SHOW = "import os; print('sees', os.environ.get('CUDA_VISIBLE_DEVICES', 'everything'))"
@@ -250,9 +251,7 @@ def test_who_waits_reads_the_place_and_accepts_in_the_toolbar(
     bench = sit(quotas=NOBODY)
     other.start()
     try:
-        from .test_leases import sit as seat
-
-        rival = seat(look(other, height=1000))
+        rival = office_seat(look(other, height=1000))
         rival.request(gpus="2", duration="1h")
         expect(bench.panel.device(0)).to_contain_text("user-b")
         bench.request("1h")

@@ -150,7 +150,7 @@ def test_the_devices_of_a_lease_are_copied_for_cuda(seat: Seat) -> None:
     desk = seat("user-a")
     desk.request(gpus="2", duration="1h")
     copy = desk.section("My leases").get_by_role("button", name=re.compile("^Copy"))
-    expect(copy).to_have_attribute("title", re.compile("No kernel is bound to a lease yet"))
+    expect(copy).to_have_attribute("title", re.compile("For programs outside of notebooks"))
     desk.page.context.grant_permissions(["clipboard-read"])
     copy.click()
     expect(desk.toast("Copied")).to_be_visible()

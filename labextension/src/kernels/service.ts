@@ -102,6 +102,8 @@ export class Kernels {
   private _isWanted(): boolean {
     return (
       this._isDue ||
+      // What counts down does so on the server.
+      this.model.state.findings.length + this.model.state.idle.length > 0 ||
       this._options.isSeen() ||
       this._options.leases.model.isConcerned
     );
