@@ -209,6 +209,7 @@ class Launches:
             return None
         try:
             async with asyncio.timeout(PATIENCE):
+                await asyncio.wait({asyncio.wrap_future(self._found)})
                 confinement: Confinement | None = await self._in_pool(
                     self._tiers.confine, self._limits
                 )
