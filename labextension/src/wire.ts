@@ -5,6 +5,7 @@ import type { components } from './api';
 type Schemas = components['schemas'];
 
 export type AuditAnswer = Schemas['AuditAnswer'];
+export type AuditsAnswer = Schemas['AuditsAnswer'];
 export type Device = Schemas['Device'];
 export type Death = Schemas['Death'];
 export type DeviceReading = Schemas['DeviceReading'];

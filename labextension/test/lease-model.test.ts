@@ -30,6 +30,7 @@ function talk(...turns: Turn[]) {
     askLive: answer,
     askQuota: () => Promise.resolve(quota()),
     askEnded: answer,
+    askAudit: () => Promise.resolve({ items: [], next: null }),
     now: () => now
   });
   return {
@@ -107,6 +108,7 @@ describe('an answer', () => {
       askLive: () => new Promise(resolve => waiting.push(resolve)),
       askQuota: () => Promise.resolve(quota()),
       askEnded: () => Promise.resolve(leases([])),
+      askAudit: () => Promise.resolve({ items: [], next: null }),
       now: () => NOON
     });
     const asked = model.refresh();
@@ -175,20 +177,20 @@ describe('the history', () => {
       leases([lease('b')]),
       leases([lease('d')])
     );
-    await model.loadHistory(false);
-    await model.loadHistory(true);
-    const ids = () => model.history.items.map(({ id }) => id);
+    await model.history.load(false);
+    await model.history.load(true);
+    const ids = () => model.history.state.items.map(({ id }) => id);
     assert.deepEqual(ids(), ['c', 'b']);
-    assert.equal(model.history.next, null);
-    await model.loadHistory(false);
+    assert.equal(model.history.state.next, null);
+    await model.history.load(false);
     assert.deepEqual(ids(), ['d']);
   });
 
   it('that can’t be read says so, and keeps what it had', async () => {
     const { model } = talk(leases([lease('c')]), store);
-    await model.loadHistory(false);
-    await model.loadHistory(false);
-    assert.equal(model.history.phase, 'failed');
-    assert.equal(model.history.items.length, 1);
+    await model.history.load(false);
+    await model.history.load(false);
+    assert.equal(model.history.state.phase, 'failed');
+    assert.equal(model.history.state.items.length, 1);
   });
 });

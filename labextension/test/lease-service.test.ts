@@ -33,6 +33,7 @@ function serve(...items: LeaseAnswer[]) {
       return Promise.resolve(leases(authority.items));
     },
     ended: () => Promise.resolve(leases([...authority.ended.values()])),
+    audit: () => Promise.resolve({ items: [], next: null }),
     one: id => {
       const found = authority.ended.get(id);
       return found
@@ -131,11 +132,11 @@ describe('the history that is open', () => {
   it('is read again when a lease has ended', async () => {
     const talk = serve(lease('a'));
     await asked(talk);
-    await talk.service.model.loadHistory(false);
-    assert.equal(talk.service.model.history.items.length, 0);
+    await talk.service.model.history.load(false);
+    assert.equal(talk.service.model.history.state.items.length, 0);
     await talk.service.end(lease('a'));
     await asked(talk);
-    assert.equal(talk.service.model.history.items.length, 1);
+    assert.equal(talk.service.model.history.state.items.length, 1);
   });
 });
 

@@ -50,6 +50,12 @@ def test_a_lost_gpu_is_told_and_its_lease_released(seat: Seat, fake_machine: Fak
     expect(desk.headline).to_have_count(0)
     expect(toast).to_have_count(0)
     expect(desk.unfold("History")).to_contain_text("GPU was gone")
+    log = desk.unfold("Log").locator(".gpuctl-Past")
+    expect(log).to_contain_text(
+        ["you: gave back", "you: GPU is gone", "you: lease began", "you: asked for 1"]
+    )
+    log.first.scroll_into_view_if_needed()
+    desk.shoot("log")
 
 
 def test_quotas_that_can_not_be_read_are_named_until_they_are_mended(

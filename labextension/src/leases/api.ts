@@ -4,6 +4,7 @@ import type { ServerConnection } from '@jupyterlab/services';
 
 import { get, patch, post, remove } from '../request';
 import type {
+  AuditsAnswer,
   LeaseAnswer,
   LeasePatchBody,
   LeaseRequestBody,
@@ -16,6 +17,7 @@ import type {
 export interface ILeaseApi {
   live(): Promise<LeasesAnswer>;
   ended(cursor: string | undefined): Promise<LeasesAnswer>;
+  audit(cursor: string | undefined): Promise<AuditsAnswer>;
   one(id: string): Promise<LeaseAnswer>;
   quota(): Promise<QuotaAnswer>;
   preview(body: LeaseRequestBody): Promise<PreviewAnswer>;
@@ -39,6 +41,8 @@ export function leaseApi(settings: ServerConnection.ISettings): ILeaseApi {
         { query: { status: 'ended', limit: PAGE, cursor } },
         settings
       ),
+    audit: cursor =>
+      get('/audit', { query: { limit: PAGE, cursor } }, settings),
     one: id => get('/leases/{id}', { path: { id } }, settings),
     quota: () => get('/quota', {}, settings),
     preview: async body =>

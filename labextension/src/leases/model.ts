@@ -3,7 +3,14 @@
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { ApiError, ServerAway } from '../errors';
-import type { LeaseAnswer, LeasesAnswer, QuotaAnswer } from '../wire';
+import type {
+  AuditAnswer,
+  AuditsAnswer,
+  LeaseAnswer,
+  LeasesAnswer,
+  QuotaAnswer
+} from '../wire';
+import { Pages } from './pages';
 import { leaseRows, NO_ROWS, type ILeaseRows } from './rows';
 import { at } from './times';
 
@@ -27,18 +34,11 @@ export interface ILeaseState {
   readonly busy: ReadonlySet<string>;
 }
 
-/** Ended leases, newest first, as far as they were asked for. */
-export interface IHistory {
-  readonly items: readonly LeaseAnswer[];
-  /** Where older ones begin; `null`: there are none. */
-  readonly next: string | null;
-  readonly phase: 'unasked' | 'loading' | 'known' | 'failed';
-}
-
 export interface IModelOptions {
   readonly askLive: () => Promise<LeasesAnswer>;
   readonly askQuota: () => Promise<QuotaAnswer>;
   readonly askEnded: (cursor: string | undefined) => Promise<LeasesAnswer>;
+  readonly askAudit: (cursor: string | undefined) => Promise<AuditsAnswer>;
   /** Milliseconds; the browser's clock. */
   readonly now: () => number;
 }
@@ -47,14 +47,22 @@ export interface IModelOptions {
 const JITTER = 1500;
 
 export class LeaseModel {
-  constructor(private readonly _options: IModelOptions) {}
+  constructor(private readonly _options: IModelOptions) {
+    const changed = () => {
+      this._changed.emit();
+    };
+    this.history = new Pages(_options.askEnded, changed);
+    this.log = new Pages(_options.askAudit, changed);
+  }
+
+  /** Ended leases. */
+  readonly history: Pages<LeaseAnswer>;
+
+  /** The audit. */
+  readonly log: Pages<AuditAnswer>;
 
   get state(): ILeaseState {
     return this._state;
-  }
-
-  get history(): IHistory {
-    return this._history;
   }
 
   /** Emitted after each answer, after each failure, and when a call begins or ends. */
@@ -129,26 +137,6 @@ export class LeaseModel {
     }
   }
 
-  /** Ask for ended leases: the newest, or those after the ones that are known. Never rejects. */
-  async loadHistory(more: boolean): Promise<void> {
-    const before = this._history;
-    this._history = { ...before, phase: 'loading' };
-    this._changed.emit();
-    try {
-      const { items, next } = await this._options.askEnded(
-        more ? (before.next ?? undefined) : undefined
-      );
-      this._history = {
-        items: more ? [...before.items, ...items] : items,
-        next,
-        phase: 'known'
-      };
-    } catch {
-      this._history = { ...before, phase: 'failed' };
-    }
-    this._changed.emit();
-  }
-
   private _follow(time: string, asked: number): void {
     // Half of the way was after the authority looked at its clock.
     const skew = at(time) - (asked + this._options.now()) / 2;
@@ -190,7 +178,6 @@ export class LeaseModel {
     receivedAt: null,
     busy: new Set()
   };
-  private _history: IHistory = { items: [], next: null, phase: 'unasked' };
   private _skew = 0;
   private _turn = 0;
   private _taken = 0;

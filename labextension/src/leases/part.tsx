@@ -13,6 +13,7 @@ import { Answer, Invitation } from './components/answer';
 import type { ILeaseActions, ILeaseContext } from './components/context';
 import { DeviceLease } from './components/device';
 import { History } from './components/history';
+import { Log } from './components/log';
 import { Holders } from './components/holders';
 import { MyLeases } from './components/my-leases';
 import { Quota } from './components/quota';
@@ -109,6 +110,9 @@ export class LeasePart implements IPanelPart {
         >
           <History context={context} />
         </Section>
+        <Section context={panel} name="log" title={words.__('Log')} folded>
+          <Log context={context} />
+        </Section>
       </div>
     );
   }
@@ -122,14 +126,16 @@ export class LeasePart implements IPanelPart {
   private _context(): ILeaseContext {
     const { service, actions, words, label, isAway } = this._options;
     const { model } = service;
-    const { state, history } = model;
+    const { state } = model;
+    const history = model.history.state;
+    const log = model.log.state;
     const blocked =
       state.phase === 'live' && !isAway()
         ? ''
         : (state.problem?.message ??
           words.__('The server does not answer: nothing can be done now.'));
     const now = model.now();
-    return { words, state, history, now, label, actions, blocked };
+    return { words, state, history, log, now, label, actions, blocked };
   }
 }
 

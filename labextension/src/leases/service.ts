@@ -40,6 +40,7 @@ export class Leases {
       askLive: () => api.live(),
       askQuota: () => api.quota(),
       askEnded: cursor => api.ended(cursor),
+      askAudit: cursor => api.audit(cursor),
       now
     });
     this._poll = new Poll<void>({
@@ -151,6 +152,7 @@ export class Leases {
   private async _ask(): Promise<void> {
     await this.model.refresh();
     await this._notice();
+    await this.model.log.renew();
   }
 
   /** Compare one's own leases with what was known of them, and tell what has turned. */
@@ -175,8 +177,8 @@ export class Leases {
   }
 
   private async _renewHistory(): Promise<void> {
-    if (this.model.history.phase !== 'unasked') {
-      await this.model.loadHistory(false);
+    if (this.model.history.state.phase !== 'unasked') {
+      await this.model.history.load(false);
     }
   }
 

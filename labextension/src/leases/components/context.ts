@@ -1,8 +1,9 @@
 /** What every component of the lease wing is handed. */
 
 import type { Words } from '../../format';
-import type { LeaseAnswer } from '../../wire';
-import type { IHistory, ILeaseState } from '../model';
+import type { AuditAnswer, LeaseAnswer } from '../../wire';
+import type { ILeaseState } from '../model';
+import type { IPages } from '../pages';
 import type { Label } from '../sentences';
 import type { IForKernel } from './request-form';
 
@@ -21,12 +22,16 @@ export interface ILeaseActions {
   readonly cancel: (lease: LeaseAnswer) => void;
   readonly revoke: (lease: LeaseAnswer) => void;
   readonly loadHistory: (more: boolean) => void;
+  readonly loadLog: (more: boolean) => void;
 }
 
 export interface ILeaseContext {
   readonly words: Words;
   readonly state: ILeaseState;
-  readonly history: IHistory;
+  /** Ended leases, newest first, as far as they were asked for. */
+  readonly history: IPages<LeaseAnswer>;
+  /** The audit likewise. */
+  readonly log: IPages<AuditAnswer>;
   /** The authority's clock, in milliseconds. */
   readonly now: number;
   readonly label: Label;

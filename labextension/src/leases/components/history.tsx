@@ -6,41 +6,12 @@ import type { LeaseAnswer } from '../../wire';
 import { keyOf } from '../rows';
 import { asked, devices, ending, who } from '../sentences';
 import { clock, gpuHours } from '../times';
-import { Action } from './action';
 import type { ILeaseContext } from './context';
+import { Older } from './older';
 
 export function History(props: { context: ILeaseContext }): React.JSX.Element {
   const { context } = props;
   const { words, history, actions } = context;
-  const unasked = history.phase === 'unasked';
-  React.useEffect(() => {
-    if (unasked) {
-      actions.loadHistory(false);
-    }
-  }, [unasked, actions]);
-  if (history.items.length === 0) {
-    return (
-      <p className="gpuctl-Empty">
-        {history.phase === 'known'
-          ? words.__(
-              'Nothing yet. Leases that have ended stand here, with what they have cost.'
-            )
-          : history.phase === 'failed'
-            ? words.__('It could not be read.')
-            : words.__('Reading…')}{' '}
-        {history.phase === 'failed' && (
-          <Action
-            context={context}
-            text={words.__('Try again')}
-            look="link"
-            act={() => {
-              actions.loadHistory(false);
-            }}
-          />
-        )}
-      </p>
-    );
-  }
   return (
     <>
       <ul className="gpuctl-History">
@@ -48,18 +19,14 @@ export function History(props: { context: ILeaseContext }): React.JSX.Element {
           <Line key={keyOf(lease)} context={context} lease={lease} />
         ))}
       </ul>
-      {history.next !== null && (
-        <p className="gpuctl-Leases-more">
-          <Action
-            context={context}
-            text={words.__('Show older ones')}
-            look="link"
-            act={() => {
-              actions.loadHistory(true);
-            }}
-          />
-        </p>
-      )}
+      <Older
+        context={context}
+        pages={history}
+        empty={words.__(
+          'Nothing yet. Leases that have ended stand here, with what they have cost.'
+        )}
+        load={actions.loadHistory}
+      />
     </>
   );
 }
