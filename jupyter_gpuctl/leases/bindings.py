@@ -12,9 +12,10 @@ from typing import Any
 from . import refusals
 from .answers import Actor
 from .books import RULES
-from .keeper import Keeper, Turn
+from .keeper import Keeper
 from .model import EndReason, LeasableDevice, Lease, LeaseStatus
 from .policy import Policy
+from .turns import Turn
 from .wire import LeaseAnswer
 
 GIVEN_BACK = {

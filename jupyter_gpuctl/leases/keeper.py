@@ -6,14 +6,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ..core.errors import GpuCtlError, Unavailable
+from ..core.errors import Unavailable
 from . import retention
-from .answers import Actor, Picture
-from .books import Books, Conditions, accounts, outside, turned
+from .answers import Actor
+from .books import Conditions, accounts, outside, turned
 from .changes import Change, between
-from .model import End, Lease, Outlook, Snapshot
+from .model import End, Lease, Snapshot
 from .policy import Policy
 from .ports import (
     DeviceDirectory,
@@ -21,67 +21,17 @@ from .ports import (
     Kept,
     LeaseReader,
     LeaseStore,
-    LeaseTransaction,
     MachineClocks,
     PolicySource,
     StoreSource,
 )
 from .rules import scheduler
 from .time import tell
+from .turns import State, Turn, picture_of
 from .unopened import NothingYet
 
 RETRY = 15.0
 """Seconds between two tries at a database that could not be written."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What was known after the newest look at the store."""
-
-    revision: int
-    kept: Kept
-    conditions: Conditions
-    live: Mapping[str, Lease]
-    picture: Picture
-
-
-class Turn:
-    """One write transaction."""
-
-    def __init__(
-        self,
-        transaction: LeaseTransaction,
-        conditions: Conditions,
-        asking: str,
-        newest: State | None,
-    ) -> None:
-        self.transaction = transaction
-        self.conditions = conditions
-        same = newest is not None and newest.revision == transaction.revision
-        known = newest.live if newest is not None and same else None
-        self.books = Books(transaction, conditions, asking, known=known)
-        self.before = dict(self.books.live)
-        self.refusal: GpuCtlError | None = None
-        """Raised after the commit: that something was refused is written down too."""
-        self._state: State | None = None
-
-    def lease(self, lease_id: str) -> Lease | None:
-        """Live or ended."""
-        return self.books.live.get(lease_id) or self.transaction.get(lease_id)
-
-    def state(self) -> State:
-        """After the turn: asking for it ends the writing."""
-        if self._state is None:
-            outlook = self.books.outlook or self.books.settle()
-            told = self.conditions.told
-            self._state = State(
-                self.transaction.revision,
-                Kept(told.anchor, told.now),
-                self.conditions,
-                dict(self.books.live),
-                _picture(self.books.snapshot, outlook, self.conditions),
-            )
-        return self._state
 
 
 class Keeper:
@@ -299,7 +249,7 @@ class Keeper:
             or any(isinstance(decision, End) or not away for decision in outlook.decisions)
             or any(turned(conditions.view, lease) for lease in live.values())
         )
-        picture = _picture(snapshot, outlook, conditions)
+        picture = picture_of(snapshot, outlook, conditions)
         return State(reader.revision, kept, conditions, live, picture), due
 
     def _publish(
@@ -337,17 +287,6 @@ def _stale(state: State, fresh: Conditions) -> bool:
         or fresh.view != state.conditions.view
         or (state.kept.anchor is not None and fresh.told.anchor != state.kept.anchor)
         or (wake_at is not None and fresh.now >= wake_at)
-    )
-
-
-def _picture(snapshot: Snapshot, outlook: Outlook, conditions: Conditions) -> Picture:
-    return Picture.of(
-        snapshot,
-        outlook,
-        conditions.now,
-        conditions.problem,
-        conditions.hint,
-        {device.uuid: f"GPU {device.index}" for device in conditions.view.gone},
     )
 
 

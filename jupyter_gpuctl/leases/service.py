@@ -20,11 +20,12 @@ from .answers import Actor
 from .bindings import GIVEN_BACK, Bindings
 from .changes import Change
 from .cursors import parse_end, parse_row, write_end
-from .keeper import Keeper, Turn
+from .keeper import Keeper
 from .model import EndReason, Lease, LeaseStatus, Outcome, Request, Verdict
 from .policy import Policy
 from .ports import DeviceDirectory, MachineClocks, PolicySource, Remembered, StoreSource
 from .rules import scheduler
+from .turns import Turn
 from .wire import AuditsAnswer, LeaseAnswer, LeasesAnswer, PreviewAnswer, QuotaAnswer
 
 __all__ = ["Actor", "Authority", "Change"]
