@@ -52,6 +52,20 @@ def test_a_lease_that_would_run_into_the_class_waits_and_is_told_what_fits():
     assert found.estimated_start == NOW + 4 * HOUR
 
 
+def test_who_waits_for_a_device_that_is_booked_then_is_told_of_the_class():
+    held = holds("1", machine("a", 1)[0], until=HOUR)
+    snapshot = world(machine("a", 1), held, policy=booked(in_two_hours()))
+    found = assess(snapshot, request=ask(hours=3))
+    assert found.verdict.message == (
+        "The one GPU that fits is taken; it comes free at 11:00 UTC; "
+        "then it is booked for the group course until 14:00 UTC."
+    )
+    assert found.estimated_start == NOW + 4 * HOUR
+    in_time = assess(snapshot, request=ask(hours=1))
+    assert in_time.verdict.message == "The one GPU that fits is taken; it comes free at 11:00 UTC."
+    assert in_time.estimated_start == NOW + HOUR
+
+
 def test_devices_that_are_not_booked_are_free_for_long_leases():
     snapshot = world(machine("a", 2), policy=booked(in_two_hours()))
     first = assess(snapshot, request=ask(hours=9)).devices

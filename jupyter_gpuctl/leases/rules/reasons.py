@@ -7,6 +7,7 @@ from math import inf
 
 from ..model import Limit, Outcome, Verdict
 from . import verdicts
+from .bookings import Booking
 from .cycle import Cycle
 from .ordering import Entry
 from .placement import NONE_BARRED
@@ -20,6 +21,7 @@ class Reasons:
         self._waits: dict[tuple[object, ...], Verdict] = {}
         self._forbids: dict[tuple[object, ...], Verdict] = {}
         self._by_want: dict[tuple[int, str | None], Verdict | None] = {}
+        self._booked_then: dict[tuple[object, ...], Verdict] = {}
         self._kinds: dict[int, tuple[int, float]] = {}
         self._outsiders = frozenset().union(*cycle.snapshot.outside.values())
         """Users of devices outside of leases: of these the answer may depend on who asks."""
@@ -40,7 +42,7 @@ class Reasons:
             return found
         taken = self._taken(entry)
         if taken is not None:
-            return taken
+            return self._then_booked(entry, taken)
         owner = entry.owner if entry.owner in self._outsiders else None
         key = (entry.want.number, entry.others, entry.met, owner)
         found = self._waits.get(key)
@@ -111,6 +113,43 @@ class Reasons:
             free = board.find(entry.want, NONE_BARRED, owner)
             self._by_want[key] = self._by_whom(entry) if free is None else None
         return self._by_want[key]
+
+    def _then_booked(self, entry: Entry, taken: Verdict) -> Verdict:
+        """``taken``, with the reservation that has the devices when the next lease on them ends."""
+        if not entry.others or entry.want.shared or entry.lease.request.count > 1:
+            return taken
+        key = (entry.want.number, entry.others, entry.duration, id(taken))
+        if key not in self._booked_then:
+            booking = self._next_booking(entry) if taken.limit is Limit.DEVICES else None
+            self._booked_then[key] = (
+                taken
+                if booking is None
+                else verdicts.then_booked(taken, booking.group, booking.end, self._cycle.now)
+            )
+        return self._booked_then[key]
+
+    def _next_booking(self, entry: Entry) -> Booking | None:
+        """The one of others that has every device which comes free first, at that time."""
+        cycle = self._cycle
+        free_at, now = cycle.board.free_at, cycle.now
+        fit = [
+            device
+            for kind, _ in entry.want.places
+            for cell in cycle.catalogue.cells_of[kind]
+            for device in cycle.catalogue.cells[cell]
+            if now < free_at[device] < inf
+        ]
+        soonest = min((free_at[device] for device in fit), default=inf)
+        first = {device for device in fit if free_at[device] == soonest}
+        end = soonest + entry.duration
+        met = [
+            each
+            for number, each in enumerate(cycle.bookings.all)
+            if entry.others >> number & 1 and each.start < end and soonest < each.end
+        ]
+        if not first or not first <= frozenset().union(*(each.devices for each in met)):
+            return None
+        return min(met, key=lambda each: (each.end, each.group))
 
     def _by_whom(self, entry: Entry) -> Verdict:
         cycle, want = self._cycle, entry.want

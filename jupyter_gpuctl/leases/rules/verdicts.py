@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import inf
 
 from ..model import WHOLE, Lease, Limit, Outcome, Request, Verdict
@@ -208,6 +209,12 @@ def taken(request: Request, total: int, most_free: int, next_end: float, now: fl
         message=f"{message}; {frees}." if frees else f"{message}.",
         hint=fewer or "It starts by itself when it is its turn.",
     )
+
+
+def then_booked(taken: Verdict, group: str, end: float, now: float) -> Verdict:
+    """``taken``, and what comes free is booked for others until ``end``."""
+    booked = f"then it is booked for the group {group} until {moment(end, now)}"
+    return replace(taken, message=f"{taken.message.removesuffix('.')}; {booked}.")
 
 
 def outside(
