@@ -1,8 +1,14 @@
 """What every test can use."""
 
+import signal
+
 from hypothesis import settings
 
 pytest_plugins = ["tests.fake_driver.fixtures", "pytest_jupyter.jupyter_server"]
+
+# A shell's background job ignores Ctrl-C, and so would every program that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Nothing here asserts a duration, and machines are busy: no deadline for one example.
 settings.register_profile("default", deadline=None)
