@@ -8,24 +8,9 @@ import pytest
 
 from jupyter_gpuctl.core.errors import Conflict, Forbidden, NotFound
 from jupyter_gpuctl.leases.model import EndReason, LeaseStatus
-from jupyter_gpuctl.store.check import problems
-from tests.unit.house import ADMIN, GUEST, A, B, House, ask
+from tests.unit.house import ADMIN, GUEST, A, B, ask
 
 QUEUED, OFFERED, ACTIVE, ENDED = LeaseStatus
-
-
-@pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path / "gpuctl.sqlite")
-    yield house
-    house.close()
-    if house.file.exists():
-        assert problems(house.file) == []
-
-
-@pytest.fixture
-def authority(house):
-    return house.authority()
 
 
 def for_kernel(kernel_id, gpus=1):
