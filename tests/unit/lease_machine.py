@@ -433,7 +433,7 @@ class Histories(RuleBasedStateMachine):
         again = scheduler.decide(self.snapshot(shuffled=True), self.now)
         assert again == outlook, "decisions don't depend on the order of the input"
         unmet = self.unmet()
-        started: list[str] = []
+        started: set[str] = set()
         for decision in outlook.decisions:
             lease = self.live[decision.lease_id]
             if isinstance(decision, End):
@@ -442,7 +442,7 @@ class Histories(RuleBasedStateMachine):
                 unmet = self.unmet()
             elif isinstance(decision, Start):
                 assert decision.expires_at == self.now + lease.request.duration
-                started.append(lease.id)
+                started.add(lease.id)
                 self.become(
                     lease,
                     LeaseStatus.ACTIVE,
@@ -450,16 +450,18 @@ class Histories(RuleBasedStateMachine):
                     started_at=self.now,
                     expires_at=decision.expires_at,
                 )
+                self.within_own_limit(lease)
             elif isinstance(decision, Offer):
                 assert lease.request.interactive
                 assert lease.created_at != self.now
-                started.append(lease.id)
+                started.add(lease.id)
                 self.become(
                     lease,
                     LeaseStatus.OFFERED,
                     devices=decision.devices,
                     offer_expires_at=decision.offer_expires_at,
                 )
+                self.within_own_limit(lease)
             else:
                 self.reclaimed(decision, lease, started)
         self.started_rightly(started, unmet)
@@ -475,7 +477,7 @@ class Histories(RuleBasedStateMachine):
         if self.policy.reclaim_grace and not set_back and not hopeless:
             assert not any(isinstance(d, Reclaim | End) for d in twice), "taken back twice"
 
-    def reclaimed(self, decision: Reclaim, lease: Lease, started: list[str]) -> None:
+    def reclaimed(self, decision: Reclaim, lease: Lease, started: set[str]) -> None:
         assert lease.status is LeaseStatus.ACTIVE
         assert lease.ending is None
         before = tuple(each for each in self.live.values() if each.id not in started)
@@ -530,21 +532,22 @@ class Histories(RuleBasedStateMachine):
         named = [each.max_lease for each in both if each.max_lease is not None]
         return min(named, default=self.policy.max_lease)
 
-    def started_rightly(self, started: list[str], unmet: dict[Reservation, int]) -> None:
+    def within_own_limit(self, lease: Lease) -> None:
+        """As of its start: another group's leases, which may follow, have limits of their own."""
+        own = self.policy.limits_of(lease.owner, lease.group).gpus
+        live = self.live.values()
+        mine = sum(x.request.milli for x in live if x.holds and x.owner == lease.owner)
+        assert own is None or mine <= own.limit, "over the user's limit"
+
+    def started_rightly(self, started: set[str], unmet: dict[Reservation, int]) -> None:
         """Nothing has started beyond a limit, outside devices, or into a reservation."""
         held = [x for x in self.live.values() if x.holds]
         known = {device.uuid: device for device in self.devices}
-        for number, each in enumerate(started):
+        for each in started:
             lease = self.live[each]
             own = self.policy.limits_of(lease.owner, lease.group)
             pool = self.policy.pool_of(lease.group)
-            # A lease of another group has limits of its own; this one's bound it when it started.
-            later = {x for x in started[number:] if self.live[x].group != lease.group}
-            mine = sum(
-                x.request.milli for x in held if x.owner == lease.owner and x.id not in later
-            )
             theirs = sum(x.request.milli for x in held if x.group == lease.group)
-            assert own.gpus is None or mine <= own.gpus.limit, "over the user's limit"
             assert pool.gpus is None or theirs <= pool.gpus.limit, "over the group's limit"
             assert lease.request.duration <= self.longest(lease)
             for uuid in lease.devices:
@@ -559,7 +562,7 @@ class Histories(RuleBasedStateMachine):
             if not self.booked_twice(reservation, owners):
                 assert late <= unmet[reservation], f"started into {reservation}"
 
-    def within_hours(self, started: list[str], before: dict[bool, float] | None = None) -> None:
+    def within_hours(self, started: set[str], before: dict[bool, float] | None = None) -> None:
         """Nothing was granted beyond GPU-hours; what was over them ``before`` isn't our fault."""
         for each in started:
             lease = self.live[each]
