@@ -297,6 +297,7 @@ class Books:
                         ending=EndReason.RECLAIMED,
                         expires_at=decision.expires_at,
                         remark=decision.remark,
+                        gives_way_to=decision.gives_way_to,
                     )
                 )
                 reclaim = {"expires_at": told.expires_at, "remark": told.remark}

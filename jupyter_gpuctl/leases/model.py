@@ -170,6 +170,8 @@ class Lease:
     """Since when all its devices are not there any more: from then on nothing is charged.
     ``None``: some are, as far as is known. A lease goes on without devices until somebody ends it,
     as they may come back."""
+    gives_way_to: str | None = None
+    """Where it is to end because it was borrowed: the id of the request that waits for it."""
 
     @property
     def holds(self) -> bool:
@@ -271,6 +273,8 @@ class Reclaim:
     expires_at: float
     remark: str
     """For whom."""
+    gives_way_to: str
+    """The id of the request that waits for it."""
 
 
 Decision: TypeAlias = Start | Offer | End | Reclaim

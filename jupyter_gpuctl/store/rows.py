@@ -34,6 +34,7 @@ def to_row(lease: Lease) -> dict[str, Any]:
         "attached_to": lease.kernel_id,
         "used_at": lease.used_at,
         "lost_at": lease.lost_at,
+        "gives_way_to": lease.gives_way_to,
     }
 
 
@@ -64,6 +65,7 @@ def from_row(row: Any) -> Lease:
         attached_to,
         used_at,
         lost_at,
+        gives_way_to,
     ) = row
     return Lease(
         lease_id,
@@ -82,4 +84,5 @@ def from_row(row: Any) -> Lease:
         attached_to,
         used_at,
         lost_at,
+        gives_way_to,
     )

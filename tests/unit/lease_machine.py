@@ -492,6 +492,7 @@ class Histories(RuleBasedStateMachine):
             ending=EndReason.RECLAIMED,
             expires_at=decision.expires_at,
             remark=decision.remark,
+            gives_way_to=decision.gives_way_to,
         )
 
     # --- what may never be otherwise -------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from jupyter_gpuctl.leases.model import EndReason, Limit, Reclaim, Start
 from jupyter_gpuctl.leases.policy import Limits
 from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
+    GIB,
     HOUR,
     NOW,
     ask,
@@ -75,7 +78,7 @@ def test_an_owner_of_nominal_quota_gets_back_what_it_needs_after_a_grace():
     gpus, held = four_held_by_vision()
     snapshot = world(gpus, *held, waits("1", "cat", speech()), policy=RULES)
     found, outlook = decided(snapshot)
-    assert found == {"v3": Reclaim("v3", NOW + 600, "for the group speech")}, "the youngest"
+    assert found == {"v3": Reclaim("v3", NOW + 600, "for the group speech", "1")}, "the youngest"
     assert outlook.standings["1"].estimated_start == NOW + 600
     assert outlook.wake_at == NOW + 600
 
@@ -211,7 +214,130 @@ def test_a_user_without_a_group_is_a_pool_of_its_own():
     held = [holds(f"v{n}", gpu, owner="ann", since=90 - n) for n, gpu in enumerate(gpus)]
     batch = ask(interactive=False)
     found, _ = decided(world(gpus, *held, waits("1", "ben", batch), policy=rules))
-    assert found == {"v1": Reclaim("v1", NOW + 60, "for ben")}
+    assert found == {"v1": Reclaim("v1", NOW + 60, "for ben", "1")}
     hidden = replace(rules, hide_names=True)
     found, _ = decided(world(gpus, *held, waits("1", "ben", batch), policy=hidden))
     assert "ben" not in found["v1"].remark
+
+
+def told(snapshot, now=NOW):
+    """``snapshot`` when those who have to give way have been told so."""
+    found = decided(snapshot, now)[0]
+    assert found
+    assert all(isinstance(each, Reclaim) for each in found.values())
+    leases = [
+        replace(
+            lease,
+            ending=EndReason.RECLAIMED,
+            expires_at=found[lease.id].expires_at,
+            gives_way_to=found[lease.id].gives_way_to,
+        )
+        if lease.id in found
+        else lease
+        for lease in snapshot.leases
+    ]
+    return replace(snapshot, leases=tuple(leases)), found
+
+
+def test_what_one_claims_is_not_planned_for_those_ahead_who_would_then_claim_for_it():
+    # The first in line waits for the end of a lease on b; the second gets a borrower's half of a.
+    # Were the first now planned on a, the second would need the borrower on b as well.
+    (one,), (other,) = machine("a", 1), machine("b", 1)
+    rules = policy(
+        group("vision", "ann", "ben", pool=Limits(gpus=quota(8, nominal=2))),
+        group("speech", "cat", "ben", pool=Limits(gpus=quota(8, nominal=0))),
+        default=Limits(gpus=quota(4, nominal=1)),
+        reclaim_grace=600,
+    )
+
+    def part(gpus, hours, memory, group=None):
+        return ask(gpus, hours, memory=memory * GIB, group=group, interactive=False)
+
+    snapshot = world(
+        (one, other),
+        holds("own", one, owner="dan", until=3 * HOUR, since=HOUR, request=part(0.5, 4, 8)),
+        holds(
+            "lent", one, owner="cat", until=6 * HOUR, since=HOUR, request=part(0.5, 7, 8, "speech")
+        ),
+        holds(
+            "lent too",
+            other,
+            owner="ben",
+            until=3 * HOUR,
+            since=HOUR,
+            request=part(0.1, 4, 8, "speech"),
+        ),
+        holds(
+            "theirs",
+            other,
+            owner="ben",
+            until=4 * HOUR,
+            since=HOUR,
+            request=part(0.5, 5, 8, "vision"),
+        ),
+        waits("1", "ann", part(0.999, 7, 39, "vision"), 90),
+        waits("2", "ann", part(0.5, 3, 20, "vision")),
+        policy=rules,
+    )
+    then, found = told(snapshot)
+    assert {(each.lease_id, each.gives_way_to) for each in found.values()} == {("lent", "2")}
+    assert decided(then)[0] == {}
+
+
+def two_claims(model_of_a, model_of_b):
+    """The first in line takes what it costs least to take back; the second needs an H100."""
+    gpus = machine("a", 1, model_of_a) + machine("b", 1, model_of_b)
+    old, young = sorted(gpus, key=lambda gpu: "H100" not in gpu.model)
+    rules = policy(
+        group("vision", "ann", "ben", pool=Limits(gpus=quota(8, nominal=0))),
+        group("speech", "cat", "dan", pool=Limits(gpus=quota(8, nominal=2))),
+        reclaim_grace=600,
+    )
+    return world(
+        gpus,
+        holds("old", old, owner="ann", until=6 * HOUR, since=900, request=vision()),
+        holds("young", young, owner="ben", until=6 * HOUR, since=10, request=vision()),
+        waits("any", "cat", speech(), 90),
+        waits("picky", "dan", replace(speech(), model="H100")),
+        policy=rules,
+    )
+
+
+@pytest.mark.parametrize("models", [("H100", "A100"), ("A100", "H100")])
+def test_each_is_left_what_was_claimed_for_it(models):
+    then, found = told(two_claims(*models))
+    assert {name: each.gives_way_to for name, each in found.items()} == {
+        "young": "any",
+        "old": "picky",
+    }
+    assert decided(then)[0] == {}
+
+
+@pytest.mark.parametrize("models", [("H100", "A100"), ("A100", "H100")])
+def test_what_was_claimed_for_one_who_has_gone_is_there_for_the_next(models):
+    then, _ = told(two_claims(*models))
+    others = tuple(lease for lease in then.leases if lease.id != "any")
+    next_one = waits("next", "cat", speech(), 30)
+    found, outlook = decided(replace(then, leases=(*others, next_one)))
+    assert found == {}, "nobody else has to go for it"
+    assert outlook.standings["next"].estimated_start == NOW + 600
+
+
+def test_what_is_left_over_of_a_claim_serves_the_next_in_line():
+    gpus = machine("a", 2)
+    snapshot = world(
+        gpus,
+        holds("pair", *gpus, owner="ann", until=6 * HOUR, since=10, request=vision(2, 7)),
+        waits("1", "cat", speech(), 90),
+        waits("2", "dan", speech()),
+        policy=policy(
+            group("vision", "ann", "ben", pool=Limits(gpus=quota(8, nominal=0))),
+            group("speech", "cat", "dan", pool=Limits(gpus=quota(8, nominal=3))),
+            reclaim_grace=600,
+        ),
+    )
+    then, found = told(snapshot)
+    assert {name: each.gives_way_to for name, each in found.items()} == {"pair": "1"}
+    again, outlook = decided(then)
+    assert again == {}
+    assert {each.estimated_start for each in outlook.standings.values()} == {NOW + 600}

@@ -1,18 +1,20 @@
 """What is borrowed beyond nominal quota, and how it is taken back. Pure.
 
 As in Kueue's preemption within a cohort: borrowers give way to owners of nominal quota, on one
-host, lowest priority first, then the youngest, and never more of them than needed.
+host, lowest priority first, then the youngest, and never more of them than needed. What they give
+back is kept for the request for which they were told to, as long as it waits and has a right to it;
+what that leaves over serves those behind it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 
-from ..model import WHOLE, Lease, LeaseStatus
+from ..model import WHOLE, EndReason, Lease, LeaseStatus
 from .catalogue import Want
 from .entitlement import Ledger
 from .placement import Board
@@ -90,7 +92,8 @@ class Claims:
         cells: dict[int, list[Victim]] = defaultdict(list)
         borrowed = beyond_nominal(ledger)
         for holder in [n for n, end in enumerate(ends[: len(held)]) if end <= by or borrowed]:
-            lease, leaves = held[holder], ends[holder] <= by
+            lease = held[holder]
+            leaves = ends[holder] <= by or lease.ending is EndReason.RECLAIMED
             if not leaves and (
                 lease.id not in borrowed
                 or lease.status is not LeaseStatus.ACTIVE
@@ -101,7 +104,7 @@ class Claims:
             if cell is None:
                 continue
             if leaves:
-                cells.setdefault(cell, [])  # something comes free there by itself
+                cells.setdefault(cell, [])  # something comes free there, now or at another's turn
                 continue
             bound = ledger.terms(lease.owner, lease.request.group)
             victim = Victim(
@@ -126,30 +129,74 @@ class Claims:
         numbers = (catalogue.number.get(uuid) for uuid in lease.devices)
         return next((catalogue.cell_of[n] for n in numbers if n is not None), None)
 
+    def more_comes_free(self) -> None:
+        """What was kept for one request is there for all from now on."""
+        self._hopeless.clear()
+        self._heaps.clear()
+
     def serve(
-        self, want: Want, pool: Holding, barred: Container[int], key: int, planned: set[int]
+        self,
+        want: Want,
+        pool: Holding,
+        barred: Container[int],
+        key: int,
+        planned: set[int],
+        told: Iterable[Lease] = (),
     ) -> Claim | None:
         """The cell where the least is to be taken back from others than ``pool``, for ``want``.
 
-        ``key`` stands for what is ``barred``; ``planned`` is spoken for. The victims of the answer
-        are taken: they are no other claim's.
+        ``key`` stands for what is ``barred``; ``planned`` is spoken for; ``told`` were told before
+        to give way to it: where they leave is enough, nobody else has to go. The victims of the
+        answer are taken: they are no other claim's.
         """
+        if told:
+            claim = self._left_by(told, want, pool, barred, planned)
+            if claim is not None:
+                return claim
         if (want.number, id(pool), key) in self._hopeless:
             return None
+        claim = self._cheapest(want, pool, barred, key, planned)
+        if claim is None:
+            self._hopeless.add((want.number, id(pool), key))
+            return None
+        for victim in claim.victims:
+            self._ends[victim.holder] = self._by
+            del self._victims[victim.holder]
+        return claim
+
+    def _left_by(
+        self,
+        told: Iterable[Lease],
+        want: Want,
+        pool: Holding,
+        barred: Container[int],
+        planned: Container[int],
+    ) -> Claim | None:
+        """A claim where ``told`` leave, for which nobody else has to."""
+        kind_of = self._board.catalogue.kind_of
+        for cell in sorted({cell for cell in map(self._cell, told) if cell is not None}):
+            if kind_of[cell] in want.firsts:
+                found = self._take_in(want, pool, self._open(cell, want, barred, planned))
+                if found is not None and not found[1].victims:
+                    return found[1]
+        return None
+
+    def _cheapest(
+        self,
+        want: Want,
+        pool: Holding,
+        barred: Container[int],
+        key: int,
+        planned: Container[int],
+    ) -> Claim | None:
         heap = self._heap(want, pool, key)
-        firsts = want.firsts
         looked_at: list[tuple[float, int, int]] = []
         best: tuple[tuple[object, ...], Claim] | None = None
         nobody = inf
         """The cell of a claim for which nobody has to give way: only one before it is better."""
         while heap and len(looked_at) < _LOOKED_AT:
             priority, was_short, cell = heappop(heap)
-            first = firsts[self._board.catalogue.kind_of[cell]]
-            devices = [
-                device
-                for device in self._board.catalogue.cells[cell][first:]
-                if not (self._board.shut[device] or device in planned or device in barred)
-            ]
+            devices = self._open(cell, want, barred, planned)
             short = self._short(want, pool, devices)
             if short is None:
                 continue  # for good: there is less with each claim
@@ -165,13 +212,18 @@ class Claims:
                 nobody = inf if found[1].victims else cell
         for entry in looked_at:
             heappush(heap, entry)
-        if best is None:
-            self._hopeless.add((want.number, id(pool), key))
-            return None
-        for victim in best[1].victims:
-            self._ends[victim.holder] = self._by
-            del self._victims[victim.holder]
-        return best[1]
+        return None if best is None else best[1]
+
+    def _open(
+        self, cell: int, want: Want, barred: Container[int], planned: Container[int]
+    ) -> list[int]:
+        """Devices of ``cell`` that ``want`` may have."""
+        first = want.firsts[self._board.catalogue.kind_of[cell]]
+        return [
+            device
+            for device in self._board.catalogue.cells[cell][first:]
+            if not (self._board.shut[device] or device in planned or device in barred)
+        ]
 
     def _heap(self, want: Want, pool: Holding, key: int) -> list[tuple[float, int, int]]:
         heap = self._heaps.get((want.number, id(pool), key))

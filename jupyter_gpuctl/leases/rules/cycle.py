@@ -40,6 +40,12 @@ def planned_end(lease: Lease) -> float:
     return inf if lease.expires_at is None else lease.expires_at
 
 
+def untold_end(lease: Lease) -> float:
+    """When an active lease would leave its devices if it had not been told to give way."""
+    began = lease.created_at if lease.started_at is None else lease.started_at
+    return began + lease.request.duration
+
+
 class Cycle:
     """What a cycle knows, and what it has decided so far."""
 
@@ -67,6 +73,9 @@ class Cycle:
         """Want, bookings, plans and owner for whom nothing was found; less and less is free."""
         self._hopeless: set[tuple[int, int, str | None]] = set()
         self._victims: list[tuple[Victim, Entry]] = []
+        self._told: dict[str, list[int]] = {}
+        """By request that waits: the borrowers, by the board's numbers, who were told before to
+        give way to it. Until its turn they count as if they stayed."""
 
     # --- 1 to 3 --------------------------------------------------------------------------------
 
@@ -109,6 +118,7 @@ class Cycle:
         self.board = Board(self.catalogue, self.snapshot.outside)
         self.ends = [planned_end(lease) for lease in self.held]
         """By the numbers under which the board knows leases: when they leave their devices."""
+        self._hold_back_what_was_claimed()
         self.board.seat(self.held, self.ends)
         self.board.open()
         self.ledger = Ledger(self.snapshot, self.held, self.over, now)
@@ -119,8 +129,35 @@ class Cycle:
         )
         self.nominal, self.borrowing, self.passed = in_order(found, self.ledger)
         self._claims: Claims | None = None
+        # Who has no right to it any more leaves it to the others.
+        for claimant in self._told.keys() - {entry.lease.id for entry in self.nominal}:
+            self._let_go(claimant)
         self._lends = bool(self.borrowing) or any(True for _ in self.ledger.beyond_nominal())
         """Whether anybody borrows, or would."""
+
+    def _hold_back_what_was_claimed(self) -> None:
+        """Keep what borrowers were told to give back for the request for which they were told.
+
+        Else a request ahead of it, which found its plan elsewhere when the borrowers had not been
+        told yet, would now be planned there, and more of them would have to go for the same need.
+        """
+        waiting = {lease.id for lease in self.queued}
+        for holder, lease in enumerate(self.held):
+            claimant = lease.gives_way_to
+            if claimant in waiting and lease.ending is EndReason.RECLAIMED:
+                self._told.setdefault(claimant, []).append(holder)
+                self.ends[holder] = max(self.ends[holder], untold_end(lease))
+
+    def _let_go(self, claimant: str) -> list[Lease]:
+        """From now on all can plan with what was claimed for ``claimant``: these leases."""
+        told = self._told.pop(claimant, [])
+        for holder in told:
+            lease = self.held[holder]
+            self.ends[holder] = planned_end(lease)
+            self.board.shorten(lease.devices, holder, self.ends[holder])
+        if told and self._claims is not None:
+            self._claims.more_comes_free()
+        return [self.held[holder] for holder in told]
 
     # --- 5 -------------------------------------------------------------------------------------
 
@@ -184,6 +221,7 @@ class Cycle:
         self.ends.append(end)
         self.ledger.start(entry.bound, entry.milli, entry.duration, entry.occupancy)
         entry.started = devices
+        self._let_go(entry.lease.id)
         uuids = tuple(self.catalogue.devices[device].uuid for device in devices)
         if entry.offer:
             until = now + self.policy.offer_window
@@ -204,6 +242,7 @@ class Cycle:
         grace = self.now + self.policy.reclaim_grace
         if plan is None or plan.start > grace:
             plan = self._claim(entry) or plan
+        self._let_go(entry.lease.id)
         if plan is not None:
             self._keep(entry, plan)
 
@@ -249,9 +288,12 @@ class Cycle:
                 plan = self._claim(entry)
                 if plan is not None:
                     self._keep(entry, plan)
+        for claimant in list(self._told):
+            self._let_go(claimant)
         grace = self.now + self.policy.reclaim_grace
         for victim, entry in self._victims:
-            self.decisions.append(Reclaim(victim.id, grace, self._for_whom(entry)))
+            whom = self._for_whom(entry)
+            self.decisions.append(Reclaim(victim.id, grace, whom, entry.lease.id))
 
     def _claim(self, entry: Entry) -> Plan | None:
         """A plan on devices that borrowers give back, if ``entry`` has a right to that."""
@@ -259,12 +301,14 @@ class Cycle:
             return None
         by = self.now + self.policy.reclaim_grace
         met = self.bookings.met(entry.others, by + entry.occupancy)
+        told = self._let_go(entry.lease.id)
         claim = self._borrowed().serve(
             entry.want,
             entry.bound.pool,
             self.bookings.wanted(met),
             met,
             self.planner.planned,
+            told,
         )
         if claim is None:
             return None
