@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..gpus.ports import Kernel
 from ..leases.policy import Policy
 from .model import Applied, Enforcement, KernelRecord
 from .ports import Told
 from .standing import Standing, message
-from .wire import KernelAnswer, KernelLimitsAnswer
+from .wire import KernelAnswer, KernelLimitsAnswer, OverAnswer
 
 ON_GATEWAY = Told(Applied.UNSUPPORTED, "it runs on a gateway.")
 _SOON = Told(Applied.WHEN_IDLE)
@@ -54,6 +54,7 @@ def answer(
     record: KernelRecord,
     told: Told,
     *,
+    over: OverAnswer | None = None,
     guest: bool,
 ) -> KernelAnswer:
     """A kernel as it is shown; a guest isn't told the ids of leases."""
@@ -68,6 +69,7 @@ def answer(
         devices=found.devices,
         applied=told.applied,
         message=message(found, policy, told.applied, why=told.why, notebook=kernel.notebook),
+        over=replace(over, lease_id=None) if over is not None and guest else over,
         limits=KernelLimitsAnswer(limits.memory, limits.pids, limits.cpu, record.enforced_by),
         death=record.death,
     )

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..core.clock import Clock, SystemClock
 from ..core.errors import Conflict, NotFound, Refused
@@ -14,8 +14,9 @@ from ..gpus.ports import Kernel, KernelDirectory
 from ..leases.policy import Policy, Strength
 from . import wire
 from .answers import ON_GATEWAY, Try, answer, how
+from .endings import Endings
 from .environment import live_variables
-from .model import Applied, Enforcement, GuardMode
+from .model import Applied, Enforcement, GuardMode, KernelRecord
 from .mps import mps_runs
 from .ports import Announcer, LiveKernel, Told
 from .records import Records
@@ -35,11 +36,20 @@ _KINDS = {
 }
 
 
+class Findings(Protocol):
+    """What the guard has found by now on processes of ``user``; ``None``: on everybody's."""
+
+    def __call__(
+        self, user: str | None, now: float, /, *, asker: str | None = None
+    ) -> tuple[wire.FindingAnswer, ...]: ...
+
+
 class KernelService:
     """Lives on the event loop. Leases are asked for through the desk, kernels told one by one.
 
     ``exists`` says whether anybody leases here: where nobody does, the authority isn't opened.
-    ``idle`` and ``findings`` give what others have found, for :meth:`kernels`.
+    ``idle`` and ``findings`` give what others have found, for :meth:`kernels`; ``simulated`` says
+    of a device that the guard stops nobody there.
     """
 
     def __init__(
@@ -58,9 +68,8 @@ class KernelService:
         log: logging.Logger,
         gateway: bool = False,
         idle: Callable[[str, float], tuple[wire.IdleAnswer, ...]] = lambda _user, _now: (),
-        findings: Callable[[str | None, float], tuple[wire.FindingAnswer, ...]] = (
-            lambda _user, _now: ()
-        ),
+        findings: Findings = lambda _user, _now, *, asker=None: (),
+        simulated: Callable[[str], bool] = lambda _uuid: False,
         clock: Clock | None = None,
     ) -> None:
         self._records = records
@@ -77,9 +86,11 @@ class KernelService:
         self._gateway = gateway
         self._idle = idle
         self._findings = findings
+        self._simulated = simulated
         self._clock = clock or SystemClock()
         self._tries: dict[str, Try] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._endings = Endings()
 
     # --- what users ask -----------------------------------------------------------------------
 
@@ -99,7 +110,7 @@ class KernelService:
             strength=self._strength,
             guard_mode=self._guard_mode,
             idle=() if actor.guest else self._idle(actor.user, now),
-            findings=self._findings(None if actor.admin else actor.user, now),
+            findings=self._findings(None if actor.admin else actor.user, now, asker=actor.user),
             time=time,
         )
 
@@ -175,6 +186,8 @@ class KernelService:
         kernels = await self._directory.kernels()
         known = {kernel.kernel_id for kernel in kernels}
         self._live.retain(known)
+        self._endings.retain(known)
+        self._endings.see(held.leases, self._owner)
         self._tries = {k: v for k, v in self._tries.items() if k in known}
         self._locks = {k: v for k, v in self._locks.items() if k in known or v.locked()}
         await asyncio.gather(*(self._tell(kernel, held) for kernel in kernels))
@@ -280,10 +293,26 @@ class KernelService:
         record = self._records.get(kernel.kernel_id)
         policy = Policy(strength=self._strength) if held is None else held.policy
         found = standing(() if held is None else held.leases, self._owner, kernel.kernel_id)
-        told = Told(record.applied)
+        told, over = Told(record.applied), None
         if self._gateway:
             told = ON_GATEWAY
         elif held is not None:
             tried = self._tries.get(kernel.kernel_id)
             told = how(kernel, found, policy, record, tried, self._enforcement)
-        return answer(kernel, found, policy, record, told, guest=actor.guest)
+            over = self._over(kernel, record, held, told)
+        return answer(kernel, found, policy, record, told, over=over, guest=actor.guest)
+
+    def _over(
+        self, kernel: Kernel, record: KernelRecord, held: Held, told: Told
+    ) -> wire.OverAnswer | None:
+        """The end of a lease that the kernel has not heard of, and doesn't hear of in a moment."""
+        mine = self._endings.see(held.leases, self._owner)
+        over = self._endings.of(kernel.kernel_id, record.devices, mine, held.now)
+        waits = told.applied is Applied.WHEN_IDLE and kernel.state == "busy"
+        if over is None or not (waits or told.applied is Applied.RESTART):
+            return None
+        stops_at = None
+        if held.policy.strength is Strength.GUARDED and not all(map(self._simulated, over.devices)):
+            stops_at = datetime.fromtimestamp(over.ended_at + held.policy.expiry_grace, UTC)
+        ended_at = datetime.fromtimestamp(over.ended_at, UTC)
+        return wire.OverAnswer(over.lease_id, over.devices, ended_at, stops_at)

@@ -39,9 +39,11 @@ class Watch:
                 self._guard = self._make()
         self._guard.look(found, held)
 
-    def findings(self, user: str | None, now: float) -> tuple[FindingAnswer, ...]:
-        """What is found by now on processes of ``user``; ``None``: on everybody's."""
-        return () if self._guard is None else self._guard.findings(user, now)
+    def findings(
+        self, user: str | None, now: float, *, asker: str | None = None
+    ) -> tuple[FindingAnswer, ...]:
+        """What is found by now on processes of ``user``; ``None``: everybody's, for ``asker``."""
+        return () if self._guard is None else self._guard.findings(user, now, asker=asker)
 
     def stopped(self, kernel_id: str) -> str | None:
         """Why the guard has just ended this kernel's process; ``None``: it hasn't."""

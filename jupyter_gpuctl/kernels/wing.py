@@ -100,6 +100,7 @@ class KernelWing:
             gateway=on_gateway(kernel_manager),
             idle=reclaimer.answers,
             findings=watch.findings,
+            simulated=lambda uuid: _simulated(newest(), uuid),
             clock=clock,
         )
         self._runner = KernelRunner(
@@ -162,6 +163,12 @@ class KernelWing:
         assert self._loop is not None, "the guard is called by what was started"
         asking = self._desk.ask(lambda a: a.bindings.record(action, detail, **about))
         asyncio.run_coroutine_threadsafe(asking, self._loop).result(WRITTEN_WITHIN)
+
+
+def _simulated(found: Pass | None, uuid: str) -> bool:
+    return found is not None and any(
+        device.simulated for device in found.devices if device.uuid == uuid
+    )
 
 
 def _limits(given: Mapping[str, Any]) -> KernelLimits:

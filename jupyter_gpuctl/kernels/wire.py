@@ -40,6 +40,21 @@ class KernelLimitsAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class OverAnswer:
+    """The end of a lease that its kernel has not heard of yet: it runs a cell, or has used CUDA."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    lease_id: str | None
+    """``null``: not known here, or not for the caller."""
+    devices: tuple[str, ...]
+    """UUIDs that the kernel still goes by."""
+    ended_at: datetime
+    stops_at: datetime | None
+    """When the guard begins to stop what still runs on them; ``null``: it stops nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class KernelAnswer:
     """A kernel of this server, and the GPUs that it may use."""
 
@@ -60,6 +75,8 @@ class KernelAnswer:
     """Whether it has been told of them."""
     message: str
     """One sentence for people: how it stands, and what a restart would cost where it takes one."""
+    over: OverAnswer | None
+    """Its lease has ended, and it goes on as if it had not."""
     limits: KernelLimitsAnswer
     death: Death | None
     """How it ended last, until it has run a cell again."""
@@ -103,6 +120,8 @@ class FindingAnswer:
     kind: FindingKind
     user: str | None
     """``null``: not known, or hidden by policy."""
+    mine: bool
+    """It is the caller's own process, whether or not names are shown."""
     kernel_id: str | None
     notebook: str | None
     lease_id: str | None

@@ -1262,6 +1262,11 @@ export interface components {
              * @description ``null``: not known, or hidden by policy.
              */
             user: string | null;
+            /**
+             * Mine
+             * @description It is the caller's own process, whether or not names are shown.
+             */
+            mine: boolean;
             /** Kernel Id */
             kernel_id: string | null;
             /** Notebook */
@@ -1532,6 +1537,8 @@ export interface components {
              * @description One sentence for people: how it stands, and what a restart would cost where it takes one.
              */
             message: string;
+            /** @description Its lease has ended, and it goes on as if it had not. */
+            over: components["schemas"]["OverAnswer"] | null;
             limits: components["schemas"]["KernelLimitsAnswer"];
             /** @description How it ended last, until it has run a cell again. */
             death: components["schemas"]["Death"] | null;
@@ -1858,6 +1865,32 @@ export interface components {
          * @enum {string}
          */
         Outcome: "admitted" | "queued" | "refused";
+        /**
+         * OverAnswer
+         * @description The end of a lease that its kernel has not heard of yet: it runs a cell, or has used CUDA.
+         */
+        OverAnswer: {
+            /**
+             * Lease Id
+             * @description ``null``: not known here, or not for the caller.
+             */
+            lease_id: string | null;
+            /**
+             * Devices
+             * @description UUIDs that the kernel still goes by.
+             */
+            devices: string[];
+            /**
+             * Ended At
+             * Format: date-time
+             */
+            ended_at: string;
+            /**
+             * Stops At
+             * @description When the guard begins to stop what still runs on them; ``null``: it stops nobody.
+             */
+            stops_at: string | null;
+        };
         /**
          * Owner
          * @description Who a process belongs to. What is not known for certain is ``None``.

@@ -52,6 +52,15 @@ export class Notifications<A extends string, N extends INoticeOf<A>> {
     this._show(notice, false);
   }
 
+  /** Take it away, whether or not it was told; it can be told again. */
+  withdraw({ key, stage }: N): void {
+    const shown = this._shown.get(key);
+    if (shown?.stage === stage) {
+      Notification.dismiss(shown.id);
+      this._shown.delete(key);
+    }
+  }
+
   private _show(notice: N, stands: boolean): void {
     const { key, stage, type, message, autoClose } = notice;
     const before = this._shown.get(key);

@@ -58,6 +58,11 @@ export interface ILeases {
   readonly model: LeaseModel;
   /** Emitted each second while something counts down, and after each change. */
   readonly ticked: ISignal<ILeases, void>;
+  /**
+   * Somebody else tells that these leases have ended, as long as they are named; each call names
+   * them all. Ends of others are told, and of these once they are no longer named.
+   */
+  leaveEnds(leases: ReadonlySet<string>): void;
   /** Ask the server now. */
   refresh(): void;
 }

@@ -26,6 +26,7 @@ export type LeaseRequestBody = Schemas['LeaseRequestBody'];
 export type LeaseStatus = Schemas['LeaseStatus'];
 export type LeasesAnswer = Schemas['LeasesAnswer'];
 export type Notice = Schemas['Notice'];
+export type OverAnswer = Schemas['OverAnswer'];
 export type PreviewAnswer = Schemas['PreviewAnswer'];
 export type QuotaAnswer = Schemas['QuotaAnswer'];
 export type ReservationAnswer = Schemas['ReservationAnswer'];

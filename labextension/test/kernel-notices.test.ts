@@ -20,7 +20,6 @@ function at(changes: Partial<IKernelState>, moment: Partial<IMoment> = {}) {
     {
       state: state(changes),
       rows: leaseRows([lease('a', { kernel_id: 'k1' })]),
-      user: 'user-a',
       reminded: new Set(),
       answered: new Set(),
       since: NOON - 1000,
@@ -74,6 +73,53 @@ describe('a restart that is needed', () => {
   });
 });
 
+describe('a lease that ends under a running kernel', () => {
+  const over = (seconds: number | null): Partial<KernelAnswer> => ({
+    state: 'busy',
+    applied: 'when_idle',
+    over: {
+      lease_id: 'a',
+      devices: ['GPU-0'],
+      ended_at: iso(0),
+      stops_at: seconds === null ? null : iso(seconds)
+    }
+  });
+  const told = (changes: Partial<KernelAnswer>) =>
+    at(one(changes), { rows: leaseRows([]) });
+
+  it('is told with when it is stopped, what is lost, and what helps', () => {
+    const [notice] = told(over(300));
+    assert.equal(
+      plain(notice!.message),
+      'The lease of GPU 0 is over. If train.ipynb still uses it in 5 min it is stopped, and its variables are lost. Save your work.'
+    );
+    assert.ok(notice!.message.length <= 140);
+    assert.deepEqual(notice!.actions, ['request', 'interrupt']);
+    const [last] = told(over(55));
+    assert.match(plain(last!.message), /in 1 min it is stopped/);
+    assert.notEqual(last!.stage, notice!.stage);
+  });
+
+  it('is told to cost nothing but the GPU where nobody is stopped', () => {
+    const [busy] = told(over(null));
+    assert.match(busy!.message, /loses the GPU when this cell ends/);
+    assert.ok(busy!.message.length <= 140);
+    const [used] = told({ ...over(null), state: 'idle', applied: 'restart' });
+    assert.match(used!.message, /until a restart, which loses its variables/);
+    assert.deepEqual(used!.actions, ['request', 'restart']);
+  });
+
+  it('is told once: by the guard only when it has begun to stop it', () => {
+    const keys = (stage: 'warned' | 'interrupted') =>
+      at({
+        ...one(over(10)),
+        findings: [finding({ kind: 'ended', stage, lease_id: 'a' })]
+      }).map(({ key }) => key.split(' ')[0]);
+    assert.deepEqual(keys('warned'), ['over']);
+    assert.deepEqual(keys('interrupted'), ['guard']);
+  });
+});
+
 describe('an idle lease', () => {
   const idle = [
     {
@@ -103,8 +149,9 @@ describe('a warning of the guard', () => {
     assert.deepEqual(notice!.actions, ['interrupt', 'panel']);
   });
 
-  it('is for whom it is about', () => {
-    assert.deepEqual(at({ findings: [finding({ user: 'user-b' })] }), []);
+  it('is for whom it is about, where names are hidden too', () => {
+    assert.deepEqual(at({ findings: [finding({ mine: false })] }), []);
+    assert.equal(at({ findings: [finding({ user: null })] }).length, 1);
     assert.deepEqual(at({ findings: [finding({ stage: 'reported' })] }), []);
   });
 });

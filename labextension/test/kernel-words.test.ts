@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
+import { deathLine } from '../src/kernels/deaths';
 import { kernelMenu } from '../src/kernels/menu';
 import { leasesOf } from '../src/kernels/rows';
-import {
-  deathLine,
-  face,
-  idleLine,
-  restartLoss,
-  told
-} from '../src/kernels/sentences';
+import { face, idleLine, restartLoss, told } from '../src/kernels/sentences';
 import { leaseRows } from '../src/leases/rows';
 import type { KernelAnswer, LeaseAnswer } from '../src/wire';
 import { death, kernel } from './kernels';
@@ -56,6 +51,25 @@ describe('the item of a toolbar', () => {
       [offer.text, offer.mood],
       ['GPU: accept · 9 min', 'offered']
     );
+  });
+
+  it('tells what goes on after its lease, and counts down to its stop', () => {
+    const over = {
+      lease_id: 'a',
+      devices: ['GPU-0'],
+      ended_at: iso(0),
+      stops_at: iso(300)
+    };
+    const guarded = kernel({ applied: 'when_idle', state: 'busy', over });
+    assert.deepEqual(
+      [shown([], 45, guarded).text, shown([], 45, guarded).mood],
+      ['GPU 0 ended · stops in 4 min', 'over']
+    );
+    assert.match(shown([], 45, guarded).title, /is stopped at 12:05$/);
+    assert.equal(shown([], 301, guarded).text, 'GPU 0 ended');
+    const advisory = kernel({ ...guarded, over: { ...over, stops_at: null } });
+    assert.match(shown([], 0, advisory).title, /goes when this cell ends$/);
+    assert.equal(shown([lease('b', mine)], 0, guarded).text, 'GPU 0 · 2:00');
   });
 
   it('marks a kernel that has to be restarted', () => {

@@ -16,6 +16,7 @@ export function kernel(changes: Partial<KernelAnswer> = {}): KernelAnswer {
     devices: [],
     applied: 'untouched',
     message: '',
+    over: null,
     limits: { memory: null, pids: null, cpu: null, enforced_by: null },
     death: null,
     ...changes
@@ -44,6 +45,7 @@ export function finding(changes: Partial<FindingAnswer> = {}): FindingAnswer {
     device: 'GPU-0',
     kind: 'not_held',
     user: 'user-a',
+    mine: true,
     kernel_id: 'k1',
     notebook: 'work/train.ipynb',
     lease_id: null,

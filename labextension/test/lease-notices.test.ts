@@ -64,8 +64,13 @@ describe('a lease', () => {
     const [notice] = at(two, 7200 - 200);
     assert.equal(
       plain(notice!.message),
-      'Your lease of GPU 0 ends at 14:00, in less than 5 min.'
+      'Your lease of GPU 0 ends at 14:00, in less than 5 min. Save your work, or extend it.'
     );
+    const [bound] = at([lease('a', { kernel_id: 'k1' })], 7200 - 200);
+    assert.match(bound!.message, /its notebook loses the GPU then\.$/);
+    const [guarded] = at([lease('a', { strength: 'guarded' })], 7200 - 200);
+    assert.match(guarded!.message, /what goes on after that is stopped\.$/);
+    assert.ok(guarded!.message.length <= 140);
     assert.deepEqual(notice!.actions, ['extend']);
   });
 

@@ -71,7 +71,7 @@ async def test_a_dry_run_tells_its_user_of_a_process_without_a_lease(told, machi
     answer = await kernels_when(api, lambda answer: answer["findings"])
     (finding,) = answer["findings"]
     assert (finding["pid"], finding["user"], finding["kind"]) == (intruder.pid, ME, "not_held")
-    assert (finding["stage"], finding["next_at"]) == ("reported", None)
+    assert (finding["stage"], finding["next_at"], finding["mine"]) == ("reported", None, True)
     assert finding["message"] == (
         f"pid {intruder.pid} (sleep) would be stopped because it uses GPU 1 without a lease, and "
         "here every program needs one. Nothing is done to it: the guard only reports here. "

@@ -256,6 +256,10 @@ def test_names_stay_hidden_where_policy_says_so(machine, start, server):
     world.leases = (lease("mail", 0),)
     world.until(3)
     assert "which somebody else holds" in world.found("nobody")[own.pid].message
+    # Whose it is can be told without a name: to the owner, and to an administrator.
+    assert world.found("nobody")[own.pid].mine
+    assert [each.mine for each in world.guard.findings(None, world.now, asker="mail")] == [False]
+    assert [each.mine for each in world.guard.findings(None, world.now, asker="nobody")] == [True]
     assert "which mail holds" in world.found()[own.pid].message
     assert "mail" not in str(world.rows)
 

@@ -77,7 +77,7 @@ def test_a_name_that_would_move_the_terminals_cursor_is_not_passed_on():
 
 def test_a_lease_is_told_to_its_owner_only():
     case = Case(HOG, 1, NOW, stage=WARNED)
-    given = {"now": NOW, "left": 30.0, "acts": True, "names": True}
+    given = {"now": NOW, "left": 30.0, "acts": True, "names": True, "mine": False}
     assert answer(case, own=True, **given).lease_id == "l-1"
     told = answer(case, own=False, **given)
     assert (told.lease_id, told.next_at.timestamp()) == (None, NOW + 30)

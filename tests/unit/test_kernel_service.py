@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -30,6 +31,7 @@ class Room:
         self.there = {"k-1": 11, "k-2": 12}
         self.leaving = {}
         """Kernels that end after being looked at so many times more."""
+        self.busy = set()
         self.told = []
         self.answers = Told(Applied.LIVE)
         self.asked = set()
@@ -54,7 +56,14 @@ class Room:
                 self.there.pop(name, None)
             self.leaving[name] -= 1
         return tuple(
-            Kernel(name, "python3", f"{name}.ipynb", "notebook", "idle", pid)
+            Kernel(
+                name,
+                "python3",
+                f"{name}.ipynb",
+                "notebook",
+                "busy" if name in self.busy else "idle",
+                pid,
+            )
             for name, pid in self.there.items()
         )
 
@@ -76,6 +85,11 @@ class Room:
 
     def attach(self, kernel_id, lease, actor=A):
         return asyncio.run(self.service.attach(actor, kernel_id, lease.id))
+
+    def over(self, kernel_id="k-1"):
+        """What the kernel hasn't heard of: that its lease has ended."""
+        answers = asyncio.run(self.service.kernels(A)).items
+        return next(answer.over for answer in answers if answer.kernel_id == kernel_id)
 
     def beat(self):
         return asyncio.run(self.service.beat())
@@ -195,6 +209,67 @@ def test_a_lease_that_ends_by_itself_is_told_to_its_kernel(room):
     room.house.quotas = replace(room.house.quotas, unleased_devices=False)
     room.beat()
     assert set(room.told[-2:]) == {("k-1", ""), ("k-2", "")}
+
+
+BUSY = Told(Applied.WHEN_IDLE, "It runs a cell.")
+
+
+@pytest.mark.parametrize("strength", [Strength.ADVISORY, Strength.GUARDED])
+def test_a_busy_kernel_whose_lease_ends_has_a_grace_where_it_is_stopped_after_it(room, strength):
+    room.house.quotas = replace(room.house.quotas, strength=strength, expiry_grace=90)
+    lease = room.lease()
+    room.attach("k-1", lease)
+    room.busy, room.answers = {"k-1"}, BUSY
+    room.beat()
+    assert room.over() is None
+    end = room.authority.lease(A, lease.id).expires_at
+    room.house.clocks.advance(3630)
+    for _ in range(2):
+        room.beat()
+        over = room.over()
+        assert (over.lease_id, over.devices, over.ended_at) == (lease.id, lease.devices, end)
+        stops = end + timedelta(seconds=90) if strength is Strength.GUARDED else None
+        assert over.stops_at == stops
+        room.house.clocks.advance(10)
+    assert room.over("k-2") is None
+    # The cell ends, and it is told.
+    room.busy, room.answers = set(), Told(Applied.LIVE)
+    assert room.over() is None
+    room.beat()
+    assert room.over() is None
+
+
+def test_nobody_is_stopped_on_a_simulated_gpu(room):
+    room.house.quotas = replace(room.house.quotas, strength=Strength.GUARDED)
+    room.service = room.serve(simulated=lambda uuid: True)
+    room.attach("k-1", room.lease())
+    room.busy, room.answers = {"k-1"}, BUSY
+    room.house.clocks.advance(3601)
+    room.beat()
+    assert room.over().stops_at is None
+
+
+def test_who_has_used_cuda_goes_on_after_the_end_until_it_is_restarted(room):
+    room.attach("k-1", room.lease())
+    room.answers = Told(Applied.RESTART, "It has used CUDA.")
+    room.house.clocks.advance(3601)
+    room.beat()
+    assert room.over() is not None
+
+
+def test_a_lease_that_was_detached_or_made_anew_is_not_over(room):
+    first = room.lease()
+    room.attach("k-1", first)
+    room.busy, room.answers = {"k-1"}, BUSY
+    asyncio.run(room.service.detach(A, "k-1"))
+    assert room.over() is None
+    room.house.clocks.advance(3601)
+    room.beat()
+    assert room.over().lease_id == first.id
+    again = room.lease(kernel_id="k-1")
+    assert again.devices == first.devices
+    room.beat()
+    assert room.over() is None
 
 
 def test_a_moved_lease_is_told_to_both_kernels(room):

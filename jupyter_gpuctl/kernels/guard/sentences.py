@@ -104,9 +104,18 @@ def ending(case: Case, now: float, *, names: bool) -> str:
 
 
 def answer(
-    case: Case, *, now: float, left: float | None, acts: bool, names: bool, own: bool
+    case: Case,
+    *,
+    now: float,
+    left: float | None,
+    acts: bool,
+    names: bool,
+    own: bool,
+    mine: bool,
 ) -> FindingAnswer:
-    """``now`` in seconds since the epoch; ``own``: the lease may be told to who asks."""
+    """``now`` in seconds since the epoch; ``own``: the lease may be told to who asks; ``mine``:
+    it is this person's process.
+    """
     finding = case.finding
     return FindingAnswer(
         pid=finding.pid,
@@ -114,6 +123,7 @@ def answer(
         device=finding.device,
         kind=finding.kind,
         user=finding.user,
+        mine=mine,
         kernel_id=finding.kernel_id,
         notebook=finding.notebook,
         lease_id=finding.lease_id if own else None,

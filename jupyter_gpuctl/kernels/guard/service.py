@@ -113,11 +113,15 @@ class Guard:
             judged = judge(found, held, self._past, only=self._only)
             self._seen = _Seen(self._follow(judged, held), names=not held.policy.hide_names)
 
-    def findings(self, actor_user: str | None, now: float) -> tuple[FindingAnswer, ...]:
+    def findings(
+        self, actor_user: str | None, now: float, *, asker: str | None = None
+    ) -> tuple[FindingAnswer, ...]:
         """What is found by now on processes of ``actor_user``; ``None``: on everybody's.
 
+        ``asker`` is who asks, where that is another: an administrator asks for everybody's.
         ``now`` in seconds since the epoch, by the authority's clock. From memory, on any thread.
         """
+        asker = asker or actor_user
         seen, clock = self._seen, self._clock.monotonic()
         shown = [
             case
@@ -134,6 +138,7 @@ class Guard:
                 acts=self._acts,
                 names=seen.names or actor_user is None,
                 own=actor_user == case.finding.user or self._user.name == case.finding.user,
+                mine=asker is not None and asker == case.finding.user,
             )
             for case in sorted(shown, key=lambda case: case.key)
         )

@@ -40,6 +40,11 @@ export class KernelActions {
     const { commands, words } = _options;
     this._menu = new MenuSvg({ commands });
     this._menu.addClass('gpuctl-KernelMenu');
+    // Before what was chosen begins: a dialog gives the focus back to where it was.
+    this._menu.aboutToClose.connect(() => {
+      this._before?.focus();
+      this._before = null;
+    });
     this._times = new MenuSvg({ commands });
     this._times.title.label = words.__('Extend');
   }
@@ -91,6 +96,8 @@ export class KernelActions {
         this._menu.addItem({ ...entry });
       }
     });
+    const { activeElement } = document;
+    this._before = activeElement instanceof HTMLElement ? activeElement : null;
     const { left, bottom } = anchor.getBoundingClientRect();
     this._menu.open(left, bottom);
     // From the keyboard, the first thing that can be done.
@@ -196,6 +203,8 @@ export class KernelActions {
     );
   }
 
+  /** What had the focus before the menu. */
+  private _before: HTMLElement | null = null;
   private readonly _menu: MenuSvg;
   private readonly _times: MenuSvg;
 }

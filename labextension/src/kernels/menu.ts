@@ -67,7 +67,7 @@ export function kernelMenu(
     args: { lease: id }
   }));
   return {
-    head: said(own, label, now, words),
+    head: said(kernel, own, label, now, words),
     groups: [
       [...offers, ...restart],
       [...detach, ...release, ...leave],

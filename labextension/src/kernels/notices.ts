@@ -5,19 +5,14 @@ import type { ILeaseRows } from '../leases/rows';
 import type { Label } from '../leases/sentences';
 import type { INoticeOf } from '../notifications';
 import type { KernelAnswer } from '../wire';
+import { deathHelp, deathLine } from './deaths';
+import { findingLine, stageLine } from './findings';
 import type { IKernelState } from './model';
-import {
-  deathHelp,
-  deathLine,
-  findingLine,
-  idleLine,
-  named,
-  stageLine,
-  titleOf
-} from './sentences';
+import { stopsIn } from './rows';
+import { idleLine, named, overNotice, titleOf } from './sentences';
 
 export type KernelAction =
-  'keep' | 'release' | 'restart' | 'interrupt' | 'panel';
+  'keep' | 'release' | 'restart' | 'interrupt' | 'panel' | 'request';
 
 export interface IKernelNotice extends INoticeOf<KernelAction> {
   readonly kernelId: string | null;
@@ -30,8 +25,6 @@ type Untimed = Omit<IKernelNotice, 'autoClose'>;
 export interface IMoment {
   readonly state: IKernelState;
   readonly rows: ILeaseRows;
-  /** Who looks; an administrator is shown the findings about others too. */
-  readonly user: string | null;
   readonly reminded: ReadonlySet<string>;
   /** Keys of notices that were answered in a dialog. */
   readonly answered: ReadonlySet<string>;
@@ -49,7 +42,8 @@ export function kernelNotices(
   const all = [
     ...[...state.kernels.values()].flatMap(kernel => [
       ...died(kernel, moment, words),
-      ...restart(kernel, moment, label, words)
+      ...restart(kernel, moment, label, words),
+      ...over(kernel, moment, label, words)
     ]),
     ...idle(moment, label, words),
     ...guard(moment, label, words)
@@ -120,6 +114,42 @@ function restart(
   ];
 }
 
+/** The lease is over, and the kernel goes on as if it were not. */
+function over(
+  kernel: KernelAnswer,
+  { state, now }: IMoment,
+  label: Label,
+  words: Words
+): Untimed[] {
+  if (!kernel.over || isStopping(kernel, state)) {
+    return [];
+  }
+  const stops = stopsIn(kernel.over, now);
+  return [
+    {
+      key: `over ${kernel.kernel_id}`,
+      // It comes up once more before it is stopped.
+      stage: stops === null ? 'over' : stops > 60 ? 'grace' : 'last',
+      type: 'warning',
+      message: overNotice(kernel, kernel.over, label, now, words),
+      actions: ['request', kernel.state === 'busy' ? 'interrupt' : 'restart'],
+      kernelId: kernel.kernel_id,
+      leaseId: kernel.over.lease_id
+    }
+  ];
+}
+
+/** Whether the guard has begun to stop it: then that is told. */
+function isStopping(kernel: KernelAnswer, { findings }: IKernelState): boolean {
+  return findings.some(
+    ({ kind, stage, kernel_id: id }) =>
+      kind === 'ended' &&
+      id === kernel.kernel_id &&
+      stage !== 'warned' &&
+      stage !== 'reported'
+  );
+}
+
 function idle(moment: IMoment, label: Label, words: Words): Untimed[] {
   const { state, rows, reminded, now } = moment;
   return state.idle.flatMap(answer => {
@@ -146,7 +176,18 @@ function idle(moment: IMoment, label: Label, words: Words): Untimed[] {
 
 function guard(moment: IMoment, label: Label, words: Words): Untimed[] {
   return moment.state.findings
-    .filter(({ stage, user }) => stage !== 'reported' && user === moment.user)
+    .filter(
+      ({ stage, mine, kind, kernel_id: id }) =>
+        // An administrator is shown those about others too.
+        mine &&
+        stage !== 'reported' &&
+        // Told by `over`, with what is lost.
+        !(
+          kind === 'ended' &&
+          stage === 'warned' &&
+          moment.state.kernels.get(id ?? '')?.over
+        )
+    )
     .map(finding => ({
       key: `guard ${finding.pid} ${finding.since}`,
       stage: finding.stage,

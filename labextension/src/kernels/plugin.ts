@@ -173,6 +173,9 @@ function tell(
       void actions.restart(kernelId);
     } else if (action === 'interrupt' && kernelId !== null) {
       void actions.interrupt(kernelId);
+    } else if (action === 'request' && kernelId !== null) {
+      const title = actions.titleOf(kernelId);
+      void commands.execute(CommandIDs.request, { kernel: kernelId, title });
     } else if (action === 'panel') {
       void commands.execute(CommandIDs.show);
     }
@@ -183,20 +186,20 @@ function tell(
       release: words.__('Release…'),
       restart: words.__('Restart…'),
       interrupt: words.__('Stop it yourself'),
-      panel: words.__('Show why')
+      panel: words.__('Show why'),
+      request: words.__('Request again')
     },
     act
   });
   service.changed.connect(() => {
     const { model } = service.leases;
     const now = model.now();
-    const { rows, quota } = model.state;
+    const { rows } = model.state;
     notifications.reconcile(
       kernelNotices(
         {
           state: service.model.state,
           rows,
-          user: quota?.user ?? null,
           reminded: service.reminded,
           answered: actions.answered,
           since: started + (now - Date.now()),

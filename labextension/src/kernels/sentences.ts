@@ -1,18 +1,17 @@
 /** Pure rules: what is said of kernels and their GPUs. */
 
-import { baseName, bytes, type Words } from '../format';
+import { baseName, type Words } from '../format';
 import { endOf, remaining } from '../leases/rows';
 import { devices, standing, until, type Label } from '../leases/sentences';
 import { strengthMeaning } from '../leases/strength';
 import { brief, clock, gpus, ordinal, span } from '../leases/times';
 import type {
-  Death,
-  FindingAnswer,
   IdleAnswer,
   KernelAnswer,
-  LeaseAnswer
+  LeaseAnswer,
+  OverAnswer
 } from '../wire';
-import { markOf, moodOf, type IKernelLeases, type Mood } from './rows';
+import { markOf, moodOf, stopsIn, type IKernelLeases, type Mood } from './rows';
 
 /** What people call a kernel: its notebook. */
 export function titleOf(path: string | null, words: Words): string {
@@ -44,21 +43,22 @@ export function face(
   words: Words
 ): IFace {
   const mark = markOf(kernel);
-  const mood = moodOf(own, now);
+  const mood = moodOf(kernel, own, now);
   const lines = [
-    said(own, label, now, words),
-    kernel?.message ?? '',
+    said(kernel, own, label, now, words),
+    mood === 'over' ? '' : (kernel?.message ?? ''),
     own.active[0] ? strengthMeaning(own.active[0].strength, words) : ''
   ];
   return {
     mood,
     mark,
-    text: short(own, mood, label, now, words),
+    text: short(kernel, own, mood, label, now, words),
     title: lines.filter(Boolean).join('\n')
   };
 }
 
 function short(
+  kernel: KernelAnswer | undefined,
   own: IKernelLeases,
   mood: Mood,
   label: Label,
@@ -78,6 +78,13 @@ function short(
     return mood === 'ending'
       ? words.__('%1 · %2 left', what, time)
       : words.__('%1 · %2', what, time);
+  }
+  if (kernel?.over) {
+    const what = which(kernel.over, label, words);
+    const stops = stopsIn(kernel.over, now);
+    return stops === null
+      ? words.__('%1 ended', what)
+      : words.__('%1 ended · stops in %2', what, brief(stops));
   }
   if (offered) {
     return words.__('GPU: accept · %1', brief(remaining(offered, now)));
@@ -100,6 +107,7 @@ function short(
 
 /** How it stands, in a line; the head of the menu. */
 export function said(
+  kernel: KernelAnswer | undefined,
   own: IKernelLeases,
   label: Label,
   now: number,
@@ -121,6 +129,9 @@ export function said(
       )
       .join(', ');
   }
+  if (kernel?.over) {
+    return overLine(kernel, kernel.over, label, now, words);
+  }
   const [offered] = own.offered;
   if (offered) {
     return words.__(
@@ -131,6 +142,69 @@ export function said(
   }
   const [queued] = own.queued;
   return queued ? standing(queued, now, words) : words.__('No GPU is attached');
+}
+
+function which(over: OverAnswer, label: Label, words: Words): string {
+  const { devices: uuids } = over;
+  return named({ devices: uuids, gpus: uuids.length }, label, words);
+}
+
+/** What has ended, and when its kernel feels it. */
+function overLine(
+  kernel: KernelAnswer,
+  over: OverAnswer,
+  label: Label,
+  now: number,
+  words: Words
+): string {
+  const what = which(over, label, words);
+  return stopsIn(over, now) !== null
+    ? words.__(
+        'The lease of %1 is over: what uses it is stopped at %2',
+        what,
+        clock(over.stops_at ?? '', now, words)
+      )
+    : kernel.applied === 'restart'
+      ? words.__('The lease of %1 is over: let go of by a restart', what)
+      : words.__('The lease of %1 is over: it goes when this cell ends', what);
+}
+
+/** The same for a notification: what comes, what is lost by it, what helps. */
+export function overNotice(
+  kernel: KernelAnswer,
+  over: OverAnswer,
+  label: Label,
+  now: number,
+  words: Words
+): string {
+  const what = which(over, label, words);
+  const title = titleOf(kernel.notebook, words);
+  const stops = stopsIn(over, now);
+  if (stops !== null) {
+    return words.__(
+      'The lease of %1 is over. If %2 still uses it in %3 it is stopped, and its variables are lost. Save your work.',
+      what,
+      title,
+      step(stops)
+    );
+  }
+  return kernel.applied === 'restart'
+    ? words.__(
+        'The lease of %1 is over, but %2 holds on to it until a restart, which loses its variables.',
+        what,
+        title
+      )
+    : words.__(
+        'The lease of %1 is over, but %2 still runs: it loses the GPU when this cell ends. Save your work.',
+        what,
+        title
+      );
+}
+
+/** In steps of ten seconds, later of minutes: what changes each second can't be read. */
+function step(seconds: number): string {
+  const size = seconds > 90 ? 60 : 10;
+  return span(Math.ceil(seconds / size) * size);
 }
 
 /** What a restart costs, and what it is for. */
@@ -174,66 +248,6 @@ export function told(
   }
 }
 
-/** `out of memory at 14:20: limit 4.0 GiB, peak 4.0 GiB, cell [7]` */
-export function deathLine(death: Death, now: number, words: Words): string {
-  const time = clock(new Date(death.time * 1000).toISOString(), now, words);
-  const cell =
-    death.execution_count === null
-      ? ''
-      : words.__('cell [%1]', death.execution_count);
-  const figures = (rest: (string | null)[]) =>
-    [...rest, cell].filter(Boolean).join(', ');
-  switch (death.reason) {
-    case 'out_of_memory':
-      return words.__(
-        'out of memory at %1: %2',
-        time,
-        figures([
-          words.__('limit %1', bytes(death.limit, words)),
-          words.__('peak %1', bytes(death.peak, words))
-        ])
-      );
-    case 'machine_out_of_memory':
-      return words.__(
-        'killed at %1: %2',
-        time,
-        figures([words.__('the machine had no memory left')])
-      );
-    case 'too_many_processes':
-      return words.__(
-        'ended at %1: %2',
-        time,
-        figures([words.__('limit %1 processes', death.limit ?? '?')])
-      );
-    case 'stopped_by_guard':
-      return words.__('stopped at %1: %2', time, death.message);
-    case 'unknown':
-      return words.__('ended at %1: %2', time, figures([exit(death, words)]));
-  }
-}
-
-function exit({ exit_code: code }: Death, words: Words): string {
-  return code === null
-    ? words.__('how is not known')
-    : code < 0
-      ? words.__('signal %1', -code)
-      : words.__('exit code %1', code);
-}
-
-/** What helps against the next one. */
-export function deathHelp(death: Death, words: Words): string {
-  switch (death.reason) {
-    case 'out_of_memory':
-      return words.__('Load less at once, or ask for a higher limit.');
-    case 'machine_out_of_memory':
-      return words.__('Shut down kernels that you don’t need.');
-    case 'too_many_processes':
-      return words.__('Start fewer workers.');
-    default:
-      return '';
-  }
-}
-
 /** `idle for 40 min`, or that memory is held, and what comes of it. */
 export function idleLine(idle: IdleAnswer, now: number, words: Words): string {
   const time = span(Math.max(60, (now - Date.parse(idle.since)) / 1000));
@@ -250,55 +264,4 @@ export function idleLine(idle: IdleAnswer, now: number, words: Words): string {
         time,
         clock(idle.release_at, now, words)
       );
-}
-
-/** `train.py (pid 4711) is on GPU 0, which it doesn’t hold`, short enough for a notification. */
-export function findingLine(
-  finding: FindingAnswer,
-  label: Label,
-  words: Words
-): string {
-  const who = words.__(
-    '%1 (pid %2)',
-    finding.notebook
-      ? baseName(finding.notebook)
-      : (finding.name ?? words.__('a process')),
-    finding.pid
-  );
-  const where = label(finding.device) || words.__('a GPU');
-  switch (finding.kind) {
-    case 'not_held':
-      return words.__('%1 is on %2, which it doesn’t hold', who, where);
-    case 'over_memory':
-      return words.__('%1 is over its share’s memory on %2', who, where);
-    case 'ended':
-      return words.__('%1 is on %2, whose lease is over', who, where);
-  }
-}
-
-/** What was done about it, or will be. */
-export function stageLine(
-  { stage, next_at }: FindingAnswer,
-  now: number,
-  words: Words
-): string {
-  // In steps: what changes each second can't be read.
-  const left =
-    next_at === null
-      ? ''
-      : span(Math.max(10, Math.ceil((Date.parse(next_at) - now) / 1e4) * 10));
-  switch (stage) {
-    case 'reported':
-      return words.__('reported only');
-    case 'warned':
-      return left
-        ? words.__('interrupted in %1', left)
-        : words.__('interrupted soon');
-    case 'interrupted':
-      return words.__('was interrupted');
-    case 'terminated':
-      return words.__('was told to end');
-    case 'killed':
-      return words.__('was killed');
-  }
 }

@@ -4,7 +4,7 @@ import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { ILeases } from '../tokens';
-import type { KernelAnswer } from '../wire';
+import type { KernelAnswer, OverAnswer } from '../wire';
 import type { IKernelApi } from './api';
 import { KernelModel } from './model';
 
@@ -37,6 +37,7 @@ export class Kernels {
       standby: () => !this._isWanted()
     });
     this.model.changed.connect(() => {
+      this._leaveEnds();
       this._changed.emit();
     });
     _options.leases.ticked.connect(() => {
@@ -105,12 +106,38 @@ export class Kernels {
       // What counts down does so on the server.
       this.model.state.findings.length + this.model.state.idle.length > 0 ||
       this._options.isSeen() ||
+      this._over().length > 0 ||
       this._options.leases.model.isConcerned
     );
   }
 
+  /** Kernels that go on after the end of their lease. */
+  private _over(): OverAnswer[] {
+    return [...this.model.state.kernels.values()].flatMap(
+      ({ over }) => over ?? []
+    );
+  }
+
+  /** The ends that are told here, with what they mean for a kernel; and count down. */
+  private _leaveEnds(): void {
+    const over = this._over();
+    this._options.leases.leaveEnds(
+      new Set(over.flatMap(({ lease_id: id }) => id ?? []))
+    );
+    const counts = over.some(({ stops_at: at }) => at !== null);
+    if (counts && this._ticker === null) {
+      this._ticker = setInterval(() => {
+        this._changed.emit();
+      }, 1000);
+    } else if (!counts && this._ticker !== null) {
+      clearInterval(this._ticker);
+      this._ticker = null;
+    }
+  }
+
   /** Once at the start: whether there is anything to be concerned of. */
   private _isDue = true;
+  private _ticker: ReturnType<typeof setInterval> | null = null;
   private _gathering: ReturnType<typeof setTimeout> | null = null;
   private readonly _poll: Poll<void>;
   private readonly _changed = new Signal<this, void>(this);

@@ -113,15 +113,33 @@ function expiring(
         stage: `${ahead} ${lease.expires_at ?? ''}`,
         type: 'warning',
         message: words.__(
-          'Your lease of %1 ends at %2, in less than %3.',
+          'Your lease of %1 ends at %2, in less than %3. %4',
           what,
           clock(new Date(endOf(lease)).toISOString(), now, words),
-          span(ahead)
+          span(ahead),
+          atEnd(lease, words)
         ),
         actions: ['extend'],
         lease,
         autoClose: false
       };
+}
+
+/** What the end means for what runs on it, and what helps. */
+function atEnd(lease: LeaseAnswer, words: Words): string {
+  switch (lease.strength) {
+    case 'guarded':
+    case 'isolated':
+      return words.__(
+        'Save your work, or extend it: what goes on after that is stopped.'
+      );
+    default:
+      return lease.kernel_id === null
+        ? words.__('Save your work, or extend it.')
+        : words.__(
+            'Save your work, or extend it: its notebook loses the GPU then.'
+          );
+  }
 }
 
 function startOf(lease: LeaseAnswer): number {

@@ -149,15 +149,29 @@ function tell(
       standingNotices(model.state.rows, label, model.now(), words)
     );
   });
+  const ends = new Map<string, INotice>();
+  const tellEnds = (): void => {
+    for (const [id, notice] of ends) {
+      if (service.endsLeft.has(id)) {
+        notifications.withdraw(notice);
+      } else {
+        notifications.tell(notice);
+      }
+    }
+  };
   service.turned.connect((_, { kind, lease }) => {
     const notice =
       kind === 'started'
         ? startedNotice(lease, label, model.now(), words)
         : endedNotice(lease, label, words);
-    if (notice) {
+    if (notice && kind === 'ended') {
+      ends.set(lease.id, notice);
+      tellEnds();
+    } else if (notice) {
       notifications.tell(notice);
     }
   });
+  service.endsLeftChanged.connect(tellEnds);
 }
 
 /** The notebooks of this server that compute on any of these devices. */

@@ -77,6 +77,23 @@ export class Leases {
     }
   }
 
+  /** The ends that somebody else tells of now. */
+  get endsLeft(): ReadonlySet<string> {
+    return this._endsLeft;
+  }
+
+  /** Emitted when these have changed. */
+  get endsLeftChanged(): ISignal<this, void> {
+    return this._endsLeftChanged;
+  }
+
+  leaveEnds(leases: ReadonlySet<string>): void {
+    if (leases.size + this._endsLeft.size > 0) {
+      this._endsLeft = leases;
+      this._endsLeftChanged.emit();
+    }
+  }
+
   preview(body: LeaseRequestBody): Promise<PreviewAnswer> {
     return this._options.api.preview(body);
   }
@@ -239,6 +256,8 @@ export class Leases {
   }
 
   private _known = new Map<string, LeaseAnswer>();
+  private _endsLeft: ReadonlySet<string> = new Set();
+  private readonly _endsLeftChanged = new Signal<this, void>(this);
   private _gathering: ReturnType<typeof setTimeout> | null = null;
   private _ticker: ReturnType<typeof setInterval> | null = null;
   private readonly _poll: Poll<void>;

@@ -7,7 +7,7 @@ import { localTimes } from '../../leases/local-times';
 import type { Label } from '../../leases/sentences';
 import type { FindingAnswer } from '../../wire';
 import type { KernelActions } from '../actions';
-import { findingLine, stageLine } from '../sentences';
+import { findingLine, stageLine } from '../findings';
 
 export function Findings(props: {
   findings: readonly FindingAnswer[];

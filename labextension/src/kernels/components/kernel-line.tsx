@@ -6,8 +6,9 @@ import type { Words } from '../../format';
 import type { Label } from '../../leases/sentences';
 import type { KernelAnswer } from '../../wire';
 import type { KernelActions } from '../actions';
+import { deathHelp, deathLine } from '../deaths';
 import { leasesOf, elsewhere, type IKernelLeases } from '../rows';
-import { deathHelp, deathLine, face } from '../sentences';
+import { face } from '../sentences';
 
 export interface IKernelLineProps {
   readonly kernel: KernelAnswer;
