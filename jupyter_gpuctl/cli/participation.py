@@ -34,7 +34,9 @@ def participating(database_url: str | None) -> Iterator[tuple[Authority, Actor]]
     """The authority on the database of the settings, and who asks.
 
     Root is an administrator, but not under JupyterHub, where everybody may be root of a container.
+    Where it could be looked but nothing stored, standard error says so in the end.
     """
+    from ..api.health import CheckStatus
     from ..composition import participant
     from ..leases.service import Actor
 
@@ -42,3 +44,6 @@ def participating(database_url: str | None) -> Iterator[tuple[Authority, Actor]]
     user = server_user()
     with participant(settings, log=logging.getLogger("gpuctl")) as authority:
         yield authority, Actor(user.name, admin=os.geteuid() == 0 and not user.from_hub)
+        store = authority.checks()["store"]
+        if store.status is CheckStatus.ERROR:
+            click.echo(f"{store.message} {store.hint}", err=True)

@@ -33,6 +33,7 @@ def of_servers(servers: Iterable[Server]) -> dict[str, Any] | None:
 
 def of_database(settings: GpuCtl, newest: Callable[[], Pass | None]) -> dict[str, Any]:
     """All live leases, from the database; what is wrong with it in ``problem``."""
+    from ..api.health import CheckStatus
     from ..composition import authority, database_exists
     from ..leases.devices import SampledDevices
 
@@ -43,7 +44,10 @@ def of_database(settings: GpuCtl, newest: Callable[[], Pass | None]) -> dict[str
 
         found = authority(settings, SampledDevices(newest), log=logging.getLogger("gpuctl"))
         try:
-            return {**to_json(found.leases(Actor(server_user().name))), "problem": None}
+            answer = to_json(found.leases(Actor(server_user().name)))
+            store = found.checks()["store"]
+            away = store.status is CheckStatus.ERROR
+            return {**answer, "problem": f"{store.message} {store.hint}" if away else None}
         finally:
             found.close()
     except GpuCtlError as error:

@@ -50,7 +50,7 @@ _MOMENT = re.compile(rf"(?:(\d{{4}}-\d\d-\d\d) |({'|'.join(_WEEKDAYS)}) )?(\d\d)
 def local_times(text: str, now: datetime) -> str:
     """``text`` with its times, which the rules write in UTC, on the reader's clock.
 
-    They look as ``leases/verdicts.py`` writes them: ``14:20 UTC``, ``Monday 00:00 UTC``,
+    They look as ``leases/rules/phrases.py`` writes them: ``14:20 UTC``, ``Monday 00:00 UTC``,
     ``2027-01-11 10:00 UTC``.
     """
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

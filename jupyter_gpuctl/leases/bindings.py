@@ -47,9 +47,9 @@ class Bindings:
 
     def look(self) -> Held:
         """All live leases, whoever's they are, and what else matters to a kernel. From memory
-        where nothing has changed.
+        where nothing has changed. What is due and could not be stored has not happened yet.
         """
-        state = self._keeper.current()
+        state = self._keeper.known()
         conditions = state.conditions
         return Held(
             tuple(state.live.values()), conditions.view.devices, conditions.policy, conditions.now

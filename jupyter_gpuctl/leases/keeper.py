@@ -163,25 +163,52 @@ class Keeper:
         """The state now, with all that is due carried out.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is away, or what is due could not be stored.
         """
+        state, due = self._read()
+        return self._carried_out() if due else state
+
+    def known(self) -> State:
+        """As :meth:`current`; where what is due could not be stored, the state without it, and
+        ``GET health`` says so: looking needs no room on a disk, and waits for nobody.
+
+        Raises:
+            Unavailable: the store can't be read.
+        """
+        state, due = self._read()
+        if not due:
+            return state
+        trouble = self._unwritable
+        if trouble is None:  # Else the next cycle tries: who looks need not wait for it again.
+            try:
+                return self._carried_out()
+            except Unavailable as error:
+                trouble = error
+        picture = replace(state.picture, problem=trouble.message, hint=trouble.hint)
+        return replace(state, picture=picture)
+
+    def _read(self) -> tuple[State, bool]:
+        """The state as it is stored, and whether something is due."""
         around = self._around()
         with self.noticing():
             store, state = self.store_if_any(), self.newest
             if store is None:
-                return self._look(NothingYet(), around)[0]
+                return self._look(NothingYet(), around)[0], False
             if state is not None and store.version() == state.revision:
                 fresh = self._conditions(state.kept, around)
                 if not _stale(state, fresh):
                     picture = replace(state.picture, now=fresh.now)
-                    return replace(state, conditions=fresh, picture=picture)
+                    return replace(state, conditions=fresh, picture=picture), False
             with store.reading() as reader:
                 state, due = self._look(reader, around)
                 known = state.live if self.newest is None else self.newest.live
                 ended = () if due else _ended(reader, known, state.live)
         if not due:
             self._publish(store, state, ended, state.live)
-            return state
+        return state, due
+
+    def _carried_out(self) -> State:
+        """The state with all that is due stored."""
         with self.turn() as turn:
             turn.books.settle()
         return turn.state()

@@ -38,8 +38,9 @@ class Authority:
     that others have made when this one next looks (:meth:`cycle`). It must not block.
     ``retention_days``: what has been over for longer is taken out; 0: nothing is.
 
-    Every method that takes an actor raises ``Unavailable`` where the store is away; those that
-    change something raise ``Forbidden`` for a guest.
+    Every method that takes an actor raises ``Unavailable`` where the store is away. Where it can be
+    read but not written, those that look answer with what is known; those that change something,
+    and :meth:`preview`, which would promise it, don't. A guest's change raises ``Forbidden``.
     """
 
     def __init__(
@@ -89,7 +90,8 @@ class Authority:
         Raises:
             InvalidInput: a group is named that the actor is not a member of.
             InvalidConfig: the quotas could not be read.
-            Unavailable: it isn't known which devices there are.
+            Unavailable: it isn't known which devices there are, or what is due by now could not be
+                stored, as the request could not.
         """
         state = self._keeper.current()
         refusals.need_quotas(state.conditions.policy)
@@ -107,7 +109,7 @@ class Authority:
             InvalidInput: a cursor that no answer gave.
         """
         before = parse_end(cursor)
-        state = self._keeper.current()
+        state = self._keeper.known()
         picture, now = state.picture, answers.at(state.conditions.now)
         if not ended:
             items = tuple(picture.lease(lease, actor) for lease in picture.in_order())
@@ -125,7 +127,7 @@ class Authority:
         Raises:
             NotFound: there is none, or it isn't the actor's.
         """
-        state = self._keeper.current()
+        state = self._keeper.known()
         lease = state.live.get(lease_id)
         store = self._keeper.store_if_any()
         if lease is None and store is not None:
@@ -210,7 +212,7 @@ class Authority:
 
     def quota(self, actor: Actor) -> QuotaAnswer:
         """The caller's limits, what is used, what is left, when it resets."""
-        state = self._keeper.current()
+        state = self._keeper.known()
         snapshot = self._keeper.snapshot_for(actor, state)
         return answers.quota(snapshot, actor, state.conditions.now, self._policies.problem)
 

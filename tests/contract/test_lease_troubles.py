@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from jupyter_gpuctl.core.errors import Unavailable
 from jupyter_gpuctl.leases.keeper import RETRY
 from jupyter_gpuctl.store.engine import PATIENCE, sqlite_engine, writing
+from jupyter_gpuctl.store.location import DatabaseFile
 from tests.contract.files import fill, open_store, refusal
 from tests.contract.leases import live, put, queued
-from tests.unit.house import A, House, ask
+from tests.unit.house import HOUR, A, House, ask
 
 
 def test_on_a_full_disk_nothing_is_half_stored(small_disk):
@@ -87,6 +88,30 @@ def test_another_program_that_holds_the_database_is_told(path):
     store.close()
 
 
+def test_who_looks_is_answered_while_another_program_holds_the_database(path):
+    class Impatient(DatabaseFile):
+        def open(self):
+            return open_store(self.path, timeout=0.2)
+
+    house = House(path)
+    lease = house.authority().request(A, ask(1))
+    house.file = Impatient(path)
+    other = house.authority([])
+    house.clocks.advance(HOUR)
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("BEGIN IMMEDIATE")
+        assert other.lease(A, lease.id).status == "active"
+        assert [item.id for item in other.leases(A).items] == [lease.id]
+        assert other.checks()["store"].status == "error"
+        with pytest.raises(Unavailable) as refused:
+            other.release(A, lease.id)
+        assert refused.value.code == "store.locked"
+    other.cycle()
+    assert other.lease(A, lease.id).status == "ended"
+    assert other.checks()["store"].status == "ok"
+    house.close()
+
+
 def test_a_writer_waits_for_sqlite_only_as_long_as_is_left_of_its_patience(path):
     open_store(path).close()
     engine = sqlite_engine(path)
@@ -131,16 +156,22 @@ def test_health_says_that_the_disk_is_full_until_there_is_room(small_disk):
     with pytest.raises(Unavailable) as refused:
         use_it_up()
     assert refused.value.code == "store.full"
-    # Looking works, and says nothing about writing.
+    # Looking works, and says nothing about writing; also where it finds that much is due.
     assert authority.lease(A, lease.id).status == "active"
+    house.clocks.advance(HOUR)
+    for each in (authority, house.authority([])):
+        assert each.lease(A, lease.id).status == "active"
+        assert each.checks()["store"].message == refused.value.message
     for _ in range(2):
         told = {name: check.message for name, check in authority.checks().items()}
         assert told["store"] == refused.value.message
         assert told["authority"] == f"No lease can be taken: {refused.value.message}"
         house.clocks.advance(RETRY)
-        authority.cycle()
+        with pytest.raises(Unavailable):
+            authority.cycle()
     filler.unlink()
     house.clocks.advance(RETRY)
     authority.cycle()
+    assert authority.lease(A, lease.id).status == "ended"
     assert {check.status for check in authority.checks().values()} == {"ok"}
     house.close()

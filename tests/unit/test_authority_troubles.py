@@ -112,6 +112,46 @@ def test_health_is_bad_from_a_write_that_failed_until_one_has_done(house, author
     assert statuses(other) == {"store": "ok", "authority": "ok"}
 
 
+def test_who_looks_is_answered_with_what_is_known_where_what_is_due_can_not_be_stored(
+    house, authority
+):
+    lease = authority.request(A, ask(2))
+    waits = authority.request(B, ask(1))
+    house.clocks.advance(HOUR)
+    lock = house.file.lock_path
+    lock.unlink()
+    lock.mkdir()
+    other = house.authority([])
+    for _ in range(2):
+        assert [item.status for item in other.leases(B).items] == [ACTIVE, QUEUED]
+        assert other.lease(A, lease.id).expires_at == lease.expires_at
+        assert other.quota(A).known
+        assert [item.id for item in other.bindings.look().leases] == [lease.id, waits.id]
+        assert other.leases(A, ended=True).items == ()
+        assert statuses(other) == {"store": "error", "authority": "error"}
+    store = other.checks()["store"]
+    still = other.lease(B, waits.id)
+    assert still.verdict.message == f"Nothing can start now: {store.message}"
+    assert (still.verdict.hint, still.estimated_start) == (store.hint, None)
+    # Who wants a change is told that there is none, and so is who asks what would become of one.
+    for act in (
+        lambda: other.request(B, ask(1)),
+        lambda: other.preview(B, ask(1)),
+        lambda: other.extend(A, lease.id, 60),
+        lambda: other.release(A, lease.id),
+        other.cycle,
+    ):
+        with pytest.raises(Unavailable) as refused:
+            act()
+        assert refused.value.message == store.message
+    lock.rmdir()
+    house.clocks.advance(RETRY)
+    other.cycle()
+    assert other.lease(A, lease.id).status is ENDED
+    assert other.lease(B, waits.id).status is ACTIVE
+    assert statuses(other) == {"store": "ok", "authority": "ok"}
+
+
 def test_a_write_that_does_ends_the_trouble_at_once(house, authority):
     authority.request(A, ask(1))
     lock = house.file.lock_path
