@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,45 @@ def test_all_in_a_group_are_killed_and_it_is_removed() -> None:
         assert group.pids() == []
         assert child.wait() == -9
     assert find(cgroups, own_prefix(cgroups) + "kill") is None
+
+
+def test_who_enters_by_itself_is_in_with_all_that_it_starts_from_then_on() -> None:
+    code = (
+        "import subprocess, threading\n"
+        "subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "threading.Thread(target=input, daemon=True).start()"
+    )
+    with group_of(100, "enter") as group, python_in(group, code) as child:
+        inside = Path(f"/proc/{child.pid}/cgroup").read_text()
+        name = Path(group.entrances[0]).parent.name
+        for task in Path(f"/proc/{child.pid}/task").iterdir():
+            assert (task / "cgroup").read_text() == inside
+        assert inside.count(f"/{name}\n") == len(group.entrances)
+        assert child.pid in group.pids()
+        assert len(group.pids()) == 2
+        # Itself, its thread, and what it has started.
+        assert group.tasks() in (None, 3)
+
+
+def test_a_running_process_is_put_in_with_all_its_threads() -> None:
+    code = (
+        "import threading\n"
+        "for _ in range(3): threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "print('ready', flush=True)\n"
+        "input()"
+    )
+    with (
+        group_of(100, "add") as group,
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as child,
+    ):
+        assert child.stdout is not None
+        child.stdout.readline()
+        group.add(child.pid)
+        assert group.pids() == [child.pid]
+        assert group.tasks() in (None, 4)
+        child.kill()
 
 
 def test_a_group_whose_maker_died_is_removed_with_what_runs_in_it() -> None:
