@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPClientError
 
+from jupyter_gpuctl.kernels.events import SCHEMA_ID as KERNEL_EVENTS
 from jupyter_gpuctl.leases.events import SCHEMA_ID
+from tests.api.desk import Desk
 from tests.api.leasing import another_program
 
 API = ("gpuctl", "api", "v1")
@@ -152,3 +155,35 @@ def events(started):
     heard = Events()
     started.event_logger.add_listener(schema_id=SCHEMA_ID, listener=heard.listen)
     return heard
+
+
+@pytest.fixture
+def kernel_events(started):
+    heard = Events()
+    started.event_logger.add_listener(schema_id=KERNEL_EVENTS, listener=heard.listen)
+    return heard
+
+
+@pytest.fixture
+def no_gpus_named(monkeypatch):
+    """The machine of the tests may have GPUs, and say which."""
+    for name in ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def desk(no_gpus_named, started, leases, jp_fetch, jp_asyncio_loop):
+    """A user who has kernels."""
+    desk = Desk(leases, jp_fetch, started)
+    yield desk
+    jp_asyncio_loop.run_until_complete(desk.close())
+
+
+@pytest.fixture
+def bash_spec(jp_data_dir):
+    """A kernel in a second language."""
+    folder = jp_data_dir / "kernels" / "bash"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-m", "bash_kernel", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Bash", "language": "bash"}
+    (folder / "kernel.json").write_text(json.dumps(spec))

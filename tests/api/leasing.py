@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from jupyter_gpuctl.composition import participant
 from jupyter_gpuctl.config import GpuCtl
@@ -24,8 +25,8 @@ def wants(gpus: int = 1, seconds: int = 3600, *, interactive: bool = False) -> R
 
 
 @contextmanager
-def another_program(database: Path) -> Iterator[Authority]:
+def another_program(database: Path, *, simulate_gpus: int = 2, **more: Any) -> Iterator[Authority]:
     """On the same database, such as another user's server."""
-    settings = GpuCtl(simulate_gpus=2, database_url=f"sqlite:///{database}")
+    settings = GpuCtl(simulate_gpus=simulate_gpus, database_url=f"sqlite:///{database}", **more)
     with participant(settings, log=logging.getLogger("neighbour")) as authority:
         yield authority

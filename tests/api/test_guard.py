@@ -7,16 +7,13 @@ import subprocess
 
 import pytest
 
-from jupyter_gpuctl.host.identity import server_user
-from jupyter_gpuctl.kernels.events import SCHEMA_ID
+from tests.api.desk import UNSET
+from tests.api.leasing import ME, OTHER, another_program, wants
 from tests.fake_driver.scenario import Process, h200s
-
-ME = server_user().name
 
 
 @pytest.fixture
-def gpuctl_settings(tmp_path):
-    database = tmp_path / "gpuctl.sqlite"
+def gpuctl_settings(database):
     return {
         "sample_interval": 0.1,
         "database_url": f"sqlite:///{database}",
@@ -35,15 +32,9 @@ def intruder(machine):
 
 
 @pytest.fixture
-def told(intruder, started):
+def told(intruder, kernel_events):
     """Events about kernels and processes."""
-    heard = []
-
-    async def listen(logger, schema_id, data) -> None:
-        heard.append(data)
-
-    started.event_logger.add_listener(schema_id=SCHEMA_ID, listener=listen)
-    return heard
+    return kernel_events.seen
 
 
 async def kernels_when(api, condition):
@@ -92,3 +83,40 @@ async def test_a_lease_of_the_gpu_ends_the_finding(told, machine, intruder, api)
     await api.post("leases", {"gpus": 1, "duration": "1h"})
     await kernels_when(api, lambda answer: not answer["findings"])
     assert intruder.poll() is None
+
+
+@pytest.mark.timeout(120)
+class TestWhereItEnforces:
+    @pytest.fixture
+    def gpuctl_settings(self, gpuctl_settings):
+        return gpuctl_settings | {"guard_mode": "enforce"}
+
+    @pytest.fixture(autouse=True)
+    def driver(self, machine):
+        machine.show(h200s(2, []))
+        return machine
+
+    @pytest.fixture
+    def neighbour(self, desk, database):
+        with another_program(database, simulate_gpus=0, enforcement="guarded") as authority:
+            yield authority
+
+    async def test_a_kernel_on_somebody_elses_gpu_is_found_warned_and_written_down(
+        self, desk, driver, neighbour, kernel_events
+    ):
+        kernel_id = await desk.start()
+        assert await desk.sees(kernel_id) == UNSET
+        neighbour.request(OTHER, wants(2))
+        await desk.kernel_when(kernel_id, applied="live")
+        assert await desk.sees(kernel_id) == ""
+        driver.show(h200s(2, [desk.manager.get_kernel(kernel_id).provisioner.pid]))
+        warned = await kernel_events.wait_for("guard.warned", kernel_id=kernel_id)
+        assert warned["detail"]["next_at"]
+        answer = await desk.api.get("kernels")
+        (finding,) = answer["findings"]
+        assert (finding["kind"], finding["stage"]) == ("not_held", "warned")
+        assert finding["kernel_id"] == kernel_id
+        assert answer["strength"] == "guarded"
+        rows = (await desk.api.get("audit"))["items"]
+        assert "guard.warn" in [row["action"] for row in rows]
+        assert (await desk.api.get("health"))["guard"]["detail"]["findings"] == 1

@@ -6,31 +6,16 @@ import json
 
 import pytest
 
-from jupyter_gpuctl.kernels.events import SCHEMA_ID
-from tests.api.conftest import Events
-
 MIB = 1024**2
 
 
 @pytest.fixture
-def gpuctl_settings(tmp_path):
-    return {
-        "simulate_gpus": 2,
-        "sample_interval": 0.1,
-        "database_url": f"sqlite:///{tmp_path}/gpuctl.sqlite",
-        "default_limits": {"memory": "256MiB", "pids": 200},
-    }
-
-
-@pytest.fixture
-def heard(started):
-    events = Events()
-    started.event_logger.add_listener(schema_id=SCHEMA_ID, listener=events.listen)
-    return events
+def gpuctl_settings(lease_settings):
+    return lease_settings | {"default_limits": {"memory": "256MiB", "pids": 200}}
 
 
 async def test_out_of_memory_is_told_to_whoever_listens_and_asks(
-    started, api, jp_fetch, heard, jp_root_dir
+    started, api, jp_fetch, kernel_events, jp_root_dir
 ):
     body = {"path": "train.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
     made = await jp_fetch("api", "sessions", method="POST", body=json.dumps(body))
@@ -51,7 +36,7 @@ async def test_out_of_memory_is_told_to_whoever_listens_and_asks(
         assert limits["detail"]["enforced_by"] == tier
 
         client.execute("data = []\nwhile True: data.append(b'x' * (16 << 20))")
-        died = await heard.wait_for("kernel.died", kernel_id=kernel_id)
+        died = await kernel_events.wait_for("kernel.died", kernel_id=kernel_id)
         assert died["message"].startswith("train.ipynb ran out of memory: limit 256 MiB, peak ")
         assert died["message"].endswith(", cell [2].")
         (kernel,) = (await api.get("kernels"))["items"]
