@@ -68,7 +68,7 @@ def parts(
         "cycle": lambda: cycle.figures(rounds),
         "leases": lambda: lease_rest.figures(3.0 if quick else 15.0),
         "guard": lambda: guard.figures(seconds),
-        "kernels": lambda: kernels.figures(rounds),
+        "kernels": lambda: kernels.figures(3 if quick else 30),
         "replay": lambda: replay.figures(trace, quick=quick, keep=keep, say=say),
     }
 
