@@ -32,6 +32,9 @@ from tests.fake_driver.scenario import MIB, Process, Scenario, gpu_uuid, h200
 
 NOW = 1_799_143_200.0
 ROOT = ServerUser("root", False, 0)
+NOBODY = ServerUser("nobody", False, 65534)
+DRY_RUN, ENFORCE = GuardMode
+STEPS = ["guard.warn", "guard.interrupt", "guard.terminate", "guard.kill"]
 GUARDED = Policy(unleased_devices=False)
 PATIENCE = 60
 """Seconds after which a test gives up on a process; nothing is measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,11 @@ class Kernels:
 
     def __init__(self, broker: Any) -> None:
         settings = {} if broker is None else {SETTING: broker}
-        self.manager = AsyncMappingKernelManager(parent=Server(**settings))
+        # As a server's runtime directory: else connection files lie where the tests are run.
+        self._folder = TemporaryDirectory(prefix="gpuctl-kernels-")
+        self.manager = AsyncMappingKernelManager(
+            parent=Server(**settings), connection_dir=self._folder.name
+        )
         self._clients: dict[str, Any] = {}
 
     async def client(self, kernel_id: str) -> Any:
@@ -65,3 +70,4 @@ class Kernels:
             self.leave(kernel_id)
         for kernel_id in self.manager.list_kernel_ids():
             await self.manager.shutdown_kernel(kernel_id, now=True)
+        self._folder.cleanup()

@@ -4,57 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jupyter_client import KernelManager
 
-from jupyter_gpuctl.core.errors import Unavailable
-from jupyter_gpuctl.gpus.ports import Kernel
-from jupyter_gpuctl.host.identity import ServerUser
-from jupyter_gpuctl.host.procfs import ProcFs
-from jupyter_gpuctl.kernels.model import Enforcement, GuardMode
+from jupyter_gpuctl.kernels.model import Enforcement
 from jupyter_gpuctl.kernels.wire import FindingKind, Stage
-from jupyter_gpuctl.leases.service import Actor
-from tests.fake_driver.scenario import Scenario
-from tests.system.guarding import ROOT, Program, Witness, World, lease
-from tests.system.test_attribution import process_with_pid
-from tests.unit.house import House
+from tests.system.guarding import (
+    DRY_RUN,
+    ENFORCE,
+    ROOT,
+    STEPS,
+    Program,
+    Witness,
+    World,
+    lease,
+)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as several users")
 
-DRY_RUN, ENFORCE = GuardMode
 NOT_HELD, OVER_MEMORY, ENDED = FindingKind
 CONTAINER = "3f2a56789abc" + "0" * 52
-NOBODY = ServerUser("nobody", False, 65534)
-STEPS = ["guard.warn", "guard.interrupt", "guard.terminate", "guard.kill"]
-
-
-@pytest.fixture
-def started() -> Iterator[list[Program]]:
-    """What is started here is stopped at the end."""
-    programs: list[Program] = []
-    yield programs
-    for each in programs:
-        each.stop()
-
-
-@pytest.fixture
-def start(started):
-    def add(kind=Program, *arguments, **more):
-        started.append(kind(*arguments, **more))
-        return started[-1]
-
-    return add
-
-
-@pytest.fixture
-def server(start) -> int:
-    """The pid of a process that stands for the Jupyter server."""
-    return start().pid
 
 
 @pytest.fixture
@@ -84,7 +56,7 @@ def crowd(start, server, tmp_path):
     )
 
 
-def world_of(machine, crowd, mode, **more) -> World:
+def crowded(machine, crowd, mode, **more) -> World:
     world = World(
         machine, mode, server=crowd.server, containers={crowd.contained.pid: CONTAINER}, **more
     )
@@ -114,7 +86,7 @@ UNTOUCHABLE = {
 
 
 def test_a_dry_run_touches_nothing_and_reports_everything(machine, crowd):
-    world = world_of(machine, crowd, DRY_RUN)
+    world = crowded(machine, crowd, DRY_RUN)
     world.until(400)
     found = world.found()
     for name, kind in GUILTY.items():
@@ -141,7 +113,7 @@ def test_a_dry_run_touches_nothing_and_reports_everything(machine, crowd):
 
 
 def test_enforcing_ends_exactly_the_guilty(machine, crowd):
-    world = world_of(machine, crowd, ENFORCE)
+    world = crowded(machine, crowd, ENFORCE)
     world.until(61)
     assert crowd.stubborn.signals() == []
     world.until(62)
@@ -172,11 +144,9 @@ def test_enforcing_ends_exactly_the_guilty(machine, crowd):
     assert world.done(crowd.roots.pid) == ["guard.cant_stop"]
 
 
-def test_without_roots_rights_only_the_users_own_processes_are_stopped(machine, start, server):
+def test_without_roots_rights_only_the_users_own_processes_are_stopped(start, world_of):
     own, other, roots = (start(Witness, user=user) for user in ("nobody", "games", None))
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(each.pid, 500) for each in (own, other, roots)])
-    world.leases = (lease("mail", 0),)
+    world = world_of(own, other, roots)
     world.until(90)
     assert own.ended_by().name == "SIGKILL"
     assert other.signals() == []
@@ -195,21 +165,37 @@ def test_without_roots_rights_only_the_users_own_processes_are_stopped(machine, 
     assert world.done(other.pid) == world.done(roots.pid) == []
 
 
-def test_who_holds_the_device_has_it_written_down_who_else_uses_it(machine, start, server):
-    other = start(Witness, user="games")
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(other.pid, 500)])
+def test_where_leases_are_only_advisory_nobody_is_stopped_whatever_the_mode(own, world_of):
+    for enforcement in (Enforcement.ADVISORY, Enforcement.OFF):
+        world = world_of(own, enforcement=enforcement)
+        world.until(100)
+        assert own.signals() == []
+        told = {own.pid} if enforcement is Enforcement.ADVISORY else set()
+        assert world.found().keys() == told
+
+
+def test_what_keeps_to_a_lease_after_the_warning_is_left_alone(own, world_of):
+    world = world_of(own, holder=None)
+    world.until(30)
     world.leases = (lease("nobody", 0),)
+    world.until(31)
+    assert world.found() == {}
+    world.until(200)
+    assert own.signals() == []
+    assert world.done(own.pid) == ["guard.warn", "guard.cleared"]
+
+
+def test_who_holds_the_device_has_it_written_down_who_else_uses_it(start, world_of):
+    other = start(Witness, user="games")
+    world = world_of(other, holder="nobody")
     world.until(90)
     assert world.done(other.pid) == ["guard.cant_stop"]
     assert world.found("nobody") == {}
 
 
-def test_the_grace_and_the_way_to_stop_a_container_are_told(machine, start, server):
+def test_the_grace_and_the_way_to_stop_a_container_are_told(start, world_of):
     contained = start(Witness, user="games")
-    world = World(machine, ENFORCE, server=server, containers={contained.pid: CONTAINER})
-    world.show([(contained.pid, 500)])
-    world.leases = (lease("mail", 0),)
+    world = world_of(contained, user=ROOT, containers={contained.pid: CONTAINER})
     world.until(3)
     message = world.found()[contained.pid].message
     assert message == (
@@ -218,11 +204,8 @@ def test_the_grace_and_the_way_to_stop_a_container_are_told(machine, start, serv
     )
 
 
-def test_its_user_is_told_before_anything_is_done_and_how_it_went(machine, start, server):
-    own = start(Witness, user="nobody")
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(own.pid, 500)])
-    world.leases = (lease("mail", 0),)
+def test_its_user_is_told_before_anything_is_done_and_how_it_went(own, world_of):
+    world = world_of(own)
     world.until(2)
     ((kind, message, more),) = world.events
     assert kind == "guard.warned"
@@ -248,12 +231,9 @@ def test_its_user_is_told_before_anything_is_done_and_how_it_went(machine, start
     assert world.guard.findings("nobody", world.now) == ()
 
 
-def test_names_stay_hidden_where_policy_says_so(machine, start, server):
-    own = start(user="nobody")
-    world = World(machine, DRY_RUN, server=server, user=NOBODY)
+def test_names_stay_hidden_where_policy_says_so(own, world_of):
+    world = world_of(own, mode=DRY_RUN)
     world.policy = replace(world.policy, hide_names=True)
-    world.show([(own.pid, 500)])
-    world.leases = (lease("mail", 0),)
     world.until(3)
     assert "which somebody else holds" in world.found("nobody")[own.pid].message
     # Whose it is can be told without a name: to the owner, and to an administrator.
@@ -262,198 +242,3 @@ def test_names_stay_hidden_where_policy_says_so(machine, start, server):
     assert [each.mine for each in world.guard.findings(None, world.now, asker="nobody")] == [True]
     assert "which mail holds" in world.found()[own.pid].message
     assert "mail" not in str(world.rows)
-
-
-def test_what_keeps_to_a_lease_after_the_warning_is_left_alone(machine, start, server):
-    own = start(Witness, user="nobody")
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(own.pid, 500)])
-    world.until(30)
-    world.leases = (lease("nobody", 0),)
-    world.until(31)
-    assert world.found() == {}
-    world.until(200)
-    assert own.signals() == []
-    assert world.done(own.pid) == ["guard.warn", "guard.cleared"]
-
-
-def test_a_device_that_cant_be_read_stops_the_clock_of_nobody_and_hits_nobody(
-    machine, start, server
-):
-    own = start(Witness, user="nobody")
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(own.pid, 500)])
-    world.until(30)
-    machine.show(Scenario(()))
-    world.until(120)
-    assert own.signals() == []
-    world.show([(own.pid, 500)])
-    world.until(200)
-    assert own.ended_by().name == "SIGKILL"
-    assert world.done(own.pid)[:4] == STEPS
-
-
-# Pids that the system gives out again.
-
-
-def test_a_recycled_pid_inherits_no_warning(machine, start, server):
-    before = start(user="nobody")
-    world = World(machine, ENFORCE, server=server, user=ROOT)
-    world.show([(before.pid, 500)])
-    world.leases = (lease("mail", 0),)
-    world.until(61)
-    assert world.done(before.pid) == ["guard.warn"]
-    before.stop()
-    with process_with_pid(before.pid) as pid:
-        # The driver still names it; it would be due now.
-        world.policy, world.leases = world.policy, (lease("root", 0),)
-        world.until(200)
-        assert ProcFs().info(pid) is not None
-    assert world.done(before.pid) == ["guard.warn", "guard.cleared"]
-
-
-def test_a_pid_that_is_recycled_after_the_sample_was_taken_is_not_hit(machine, start, server):
-    before = start(user="nobody")
-    world = World(machine, ENFORCE, server=server)
-    world.show([(before.pid, 500)])
-    world.leases = (lease("mail", 0),)
-    world.until(61)
-    world.clock.advance(1)
-    found = world.sampler.sample(())
-    before.stop()
-    with process_with_pid(before.pid) as pid:
-        world.guard.look(found, world.held())
-        assert ProcFs().info(pid) is not None
-    assert "guard.interrupt" not in world.done(before.pid)
-
-
-# Kernels.
-
-
-def test_a_kernel_that_was_stopped_is_told_why_and_others_arent(machine, start):
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.blocking_client()
-    try:
-        client.start_channels()
-        client.wait_for_ready(timeout=60)
-        pid = manager.provisioner.pid
-        world = World(machine, ENFORCE, server=os.getpid())
-        world.kernels = (Kernel("k-1", "python3", "train.ipynb", "notebook", "idle", pid),)
-        world.show([(pid, 500)])
-        world.leases = (lease("mail", 0),)
-        world.until(3)
-        (finding,) = world.found().values()
-        assert (finding.kernel_id, finding.notebook) == ("k-1", "train.ipynb")
-        assert world.guard.stopped("k-1") is None
-        world.until(72)
-        assert manager.provisioner.process.wait(60) is not None
-        assert world.guard.stopped("k-1") == (
-            "The guard stopped it because it uses GPU 0, which mail holds."
-        )
-        assert world.guard.stopped("k-2") is None
-        world.clock.advance(61)
-        assert world.guard.stopped("k-1") is None
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-
-
-def test_what_a_kernel_has_started_is_stopped_alone_and_the_kernel_goes_on(machine, start):
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.blocking_client()
-    try:
-        client.start_channels()
-        client.wait_for_ready(timeout=60)
-        printed: list[str] = []
-        client.execute_interactive(
-            "import subprocess; worker = subprocess.Popen(['sleep', '600']); print(worker.pid)",
-            output_hook=lambda message: printed.append(message["content"].get("text", "")),
-            timeout=60,
-        )
-        worker = int("".join(printed))
-        world = World(machine, ENFORCE, server=os.getpid())
-        pid = manager.provisioner.pid
-        world.kernels = (Kernel("k-1", "python3", "train.ipynb", "notebook", "idle", pid),)
-        world.show([(worker, 500)])
-        world.leases = (lease("mail", 0),)
-        world.until(62)
-        reply = client.execute_interactive("worker.wait()", timeout=60)
-        assert reply["content"]["status"] == "ok"
-        assert world.guard.stopped("k-1") is None
-        assert world.done(worker)[:2] == STEPS[:2]
-        assert world.done(pid) == []
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-
-
-# Settings, and what goes wrong.
-
-
-def test_where_leases_are_only_advisory_nobody_is_stopped_whatever_the_mode(machine, start, server):
-    own = start(Witness, user="nobody")
-    for enforcement in (Enforcement.ADVISORY, Enforcement.OFF):
-        world = World(machine, ENFORCE, server=server, user=NOBODY, enforcement=enforcement)
-        world.show([(own.pid, 500)])
-        world.leases = (lease("mail", 0),)
-        world.until(100)
-        assert own.signals() == []
-        told = {own.pid} if enforcement is Enforcement.ADVISORY else set()
-        assert world.found().keys() == told
-
-
-def test_what_cant_be_written_down_isnt_done(machine, start, server):
-    own = start(Witness, user="nobody")
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(own.pid, 500)])
-    world.leases = (lease("mail", 0),)
-    world.until(10)
-    world.away = {None: Unavailable("store.away", "The database is away.")}
-    world.until(200)
-    assert own.signals() == []
-    world.away = {}
-    world.tick()
-    assert own.signals() == ["SIGINT"]
-
-
-def test_one_process_that_makes_trouble_doesnt_save_the_others(machine, start, server, caplog):
-    first, second = start(user="nobody"), start(user="nobody")
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(first.pid, 500), (second.pid, 500)])
-    world.leases = (lease("mail", 0),)
-    world.away = {first.pid: ValueError("what a surprise")}
-    world.until(62)
-    assert second.ended_by().name == "SIGINT"
-    assert first.runs
-    said = [each for each in caplog.records if f"pid {first.pid}" in each.getMessage()]
-    assert len(said) == 1
-
-
-def test_every_step_is_a_row_of_the_audit_that_its_user_can_read(machine, start, server, tmp_path):
-    own, other = start(Witness, user="nobody"), start(user="games")
-    house = House(tmp_path / "gpuctl.sqlite")
-    authority = house.authority()
-    world = World(machine, ENFORCE, server=server)
-    world.audit = authority.bindings.record
-    world.show([(own.pid, 500), (other.pid, 500)])
-    world.leases = (lease("mail", 0),)
-    world.until(90)
-    rows = [row for row in authority.audit(Actor("nobody")).items if "pid" in row.detail]
-    assert [row.action for row in reversed(rows)] == [*STEPS, "guard.cleared"]
-    assert {row.detail["pid"] for row in rows} == {own.pid}
-    assert {row.actor for row in rows} == {"gpuctl"}
-    house.close()
-
-
-def test_the_same_sample_is_looked_at_once(machine, start, server):
-    own = start(user="nobody")
-    world = World(machine, ENFORCE, server=server, user=NOBODY)
-    world.show([(own.pid, 500)])
-    world.leases = (lease("mail", 0),)
-    found = world.sampler.sample(())
-    for _ in range(100):
-        world.clock.advance(60)
-        world.guard.look(found, world.held())
-    assert world.rows == []
