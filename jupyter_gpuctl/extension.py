@@ -10,7 +10,8 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 
 from .api.base import GpuCtlHandler
-from .api.health import Check, CheckStatus, HealthHandler
+from .api.checks import Check, CheckStatus
+from .api.health import HealthHandler
 from .api.routes import PREFIX, Route
 from .config import GpuCtl, load_config
 from .core.errors import GpuCtlError

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from dataclasses import dataclass
 
 from ..core.version import __version__
 from .base import GpuCtlHandler
+from .checks import DOCUMENTED, Check, CheckStatus
 from .routes import Operation, Route
-
-_DOCUMENTED = {"use_attribute_docstrings": True}
-
-
-class CheckStatus(StrEnum):
-    """How one part stands."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-    OFF = "off"
-    """Not part of this installation, by choice or by version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One part: how it stands, and the mend."""
-
-    __pydantic_config__ = _DOCUMENTED
-
-    status: CheckStatus
-    message: str = ""
-    """One sentence for people."""
-    hint: str = ""
-    """What to do about it."""
-    detail: dict[str, Any] = field(default_factory=dict)
-    """Figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
     """``GET health``."""
 
-    __pydantic_config__ = _DOCUMENTED
+    __pydantic_config__ = DOCUMENTED
 
     status: CheckStatus
     """The worst of the parts; a part that is off doesn't count."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from ..api.health import Check, CheckStatus
+from ..api.checks import Check, CheckStatus
 from ..core.encoding import to_json
 from ..core.errors import GpuCtlError
 from ..core.quantities import format_bytes

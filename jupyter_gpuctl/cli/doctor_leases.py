@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api.health import Check, CheckStatus
+from ..api.checks import Check, CheckStatus
 from ..config import GpuCtl
 from ..core.errors import GpuCtlError
 from .settings import read_settings

@@ -36,7 +36,7 @@ def participating(database_url: str | None) -> Iterator[tuple[Authority, Actor]]
     Root is an administrator, but not under JupyterHub, where everybody may be root of a container.
     Where it could be looked but nothing stored, standard error says so in the end.
     """
-    from ..api.health import CheckStatus
+    from ..api.checks import CheckStatus
     from ..composition import participant
     from ..leases.service import Actor
 

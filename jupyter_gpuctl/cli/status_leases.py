@@ -33,7 +33,7 @@ def of_servers(servers: Iterable[Server]) -> dict[str, Any] | None:
 
 def of_database(settings: GpuCtl, newest: Callable[[], Pass | None]) -> dict[str, Any]:
     """All live leases, from the database; what is wrong with it in ``problem``."""
-    from ..api.health import CheckStatus
+    from ..api.checks import CheckStatus
     from ..composition import authority, database_exists
     from ..leases.devices import SampledDevices
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from ..api.health import Check, CheckStatus
+from ..api.checks import Check, CheckStatus
 from ..core.clock import Clock
 from ..core.quantities import format_bytes
 from .answers import Answers, Kept

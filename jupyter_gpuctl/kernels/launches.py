@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..api.health import Check
+from ..api.checks import Check
 from ..gpus.ports import KernelDirectory
 from ..host.trees import Families
 from .cells import Cells

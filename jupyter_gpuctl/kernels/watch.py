@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..api.health import Check, CheckStatus
+from ..api.checks import Check, CheckStatus
 from ..gpus.sampler import Pass
 from ..leases.policy import Strength
 from .model import Enforcement, GuardMode, strength

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..api.health import Check
+from ..api.checks import Check
 from ..config import GpuCtl
 from ..core.clock import SystemClock
 from ..gpus.ports import KernelDirectory

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from ..api.health import Check, CheckStatus
+from ..api.checks import Check, CheckStatus
 from ..core.errors import GpuCtlError, Unavailable
 
 if TYPE_CHECKING:

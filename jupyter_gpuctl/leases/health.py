@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..api.health import Check, CheckStatus
+from ..api.checks import Check, CheckStatus
 from .keeper import Keeper
 
 

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..api.health import Check
+from ..api.checks import Check
 from ..core.encoding import encode
 from . import answers, health, refusals
 from .answers import Actor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...api.health import Check, CheckStatus
+from ...api.checks import Check, CheckStatus
 from ...core.quantities import format_bytes
 from ..model import KernelLimits
 
