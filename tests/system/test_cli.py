@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,34 +18,13 @@ from pydantic import TypeAdapter
 from jupyter_gpuctl.gpus.wire import GpusAnswer
 from tests.fake_driver.driver import build_garbage
 from tests.fake_driver.scenario import LIB_RM_VERSION_MISMATCH, Fault, Process, h200s, mig_seven
+from tests.system.terminal import gpuctl, home
 
 
 @pytest.fixture
 def environment(tmp_path: Path, fake_machine) -> dict[str, str]:
     """The environment of a user with a home of its own, on the fake machine."""
-    return {
-        **fake_machine.environment(),
-        "HOME": str(tmp_path),
-        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
-        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
-        "COLUMNS": "80",
-    }
-
-
-def gpuctl(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyter_gpuctl", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    assert max(len(line) for line in f"{done.stdout}\n".splitlines()) <= 80 or "json" in str(
-        arguments
-    )
-    return done
+    return {**fake_machine.environment(), **home(tmp_path)}
 
 
 @pytest.fixture

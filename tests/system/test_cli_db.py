@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from jupyter_gpuctl.store.leases import SqliteLeaseStore
+from jupyter_gpuctl.store.schema import REVISION
 from tests.contract.leases import active, put
+from tests.system import terminal
 
 
 @pytest.fixture
@@ -22,21 +23,13 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 def gpuctl(tmp_path, database):
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "jupyter_gpuctl", "db", *arguments],
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(tmp_path),
-                "GPUCTL_DATABASE_URL": f"sqlite:///{database}",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
+        given = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "GPUCTL_DATABASE_URL": f"sqlite:///{database}",
+            **environment,
+        }
+        return terminal.gpuctl(given, "db", *arguments, columns=None)
 
     return call
 
@@ -49,7 +42,7 @@ def test_looking_at_no_database_makes_none(gpuctl, database):
 
 def test_a_database_is_made_and_found_whole(gpuctl, database):
     made = gpuctl("upgrade")
-    assert (made.returncode, made.stdout) == (0, f"{database} was made (revision 0003).\n")
+    assert (made.returncode, made.stdout) == (0, f"{database} was made (revision {REVISION}).\n")
     assert "is up to date" in gpuctl("upgrade").stdout
     checked = gpuctl("check")
     assert (checked.returncode, "agrees with itself" in checked.stdout) == (0, True)

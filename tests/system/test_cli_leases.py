@@ -18,40 +18,20 @@ from pathlib import Path
 import pytest
 
 from jupyter_gpuctl.cli.words import short
+from tests.system.terminal import gpuctl, home
 
 User = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def environment(folder: Path, name: str) -> dict[str, str]:
     """Of a user who is known to the Hub as ``name``, with a home of its own."""
-    home = folder / name
     return {
         **{k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "GPUCTL"))},
-        "HOME": str(home),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        **home(folder / name),
         "JUPYTERHUB_USER": name,
         "GPUCTL_SIMULATE_GPUS": "2",
         "GPUCTL_DATABASE_URL": f"sqlite:///{folder / 'shared' / 'gpuctl.sqlite'}",
-        "COLUMNS": "80",
     }
-
-
-def gpuctl(given: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyter_gpuctl", *arguments],
-        env=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    if not {"--json", "export"} & set(arguments):
-        for line in done.stdout.splitlines():
-            assert len(line) <= 80 or "CUDA_VISIBLE" in line, line
-    return done
 
 
 @pytest.fixture
@@ -194,6 +174,28 @@ def test_a_broken_quota_file_keeps_nobody_from_looking_and_giving_back(a, tmp_pa
     assert str(quotas) in a("lease", "extend", lease_id, "1h", **given).stderr
     assert a("lease", "release", **given).returncode == 0
     assert short(lease_id) in a("lease", "list", "--ended", **given).stdout
+
+
+def test_a_database_that_can_not_be_written_keeps_nobody_from_looking(a, b, tmp_path):
+    a("lease", "request", "--gpus", "2")
+    lease_id = read(b, "lease", "request")["id"]
+    lock = tmp_path / "shared" / "gpuctl.sqlite.lock"
+    lock.unlink()
+    lock.mkdir()  # which nobody can lock
+    third = {"GPUCTL_SIMULATE_GPUS": "3"}  # so that the request is due to start
+    done = b("lease", "list", **third)
+    assert done.returncode == 0, done.stderr
+    assert short(lease_id) in done.stdout
+    assert "in line, start unknown" in " ".join(done.stdout.split())
+    assert str(lock) in done.stderr
+    assert b("lease", "quota", **third).returncode == 0
+    table = b("status", **third).stdout
+    assert "1 request in the queue" in table
+    assert "gpuctl.sqlite.lock" in "".join(table.split())
+    done = b("lease", "release", **third)
+    assert (done.returncode, str(lock) in done.stderr) == (3, True)
+    lock.rmdir()
+    assert "1 GPU until" in b("lease", "accept", **third).stdout
 
 
 def test_times_are_the_readers(a, b):
