@@ -151,6 +151,23 @@ class Families:
         self._ours = ours
         return found
 
+    def crowds(self) -> Mapping[int, int]:
+        """Root to the number of processes in the group that it leads, zombies included.
+
+        Far less than its family, but one system call a process: where a bomb has gone off,
+        :meth:`look` takes seconds, for its thread must wait its turn among thousands.
+        """
+        with self._lock:
+            found = dict.fromkeys(self._roots, 0)
+            others = self._others
+        for name in os.listdir("/proc"):
+            if name.isdecimal() and (pid := int(name)) not in others:
+                with contextlib.suppress(OSError):
+                    group = os.getpgid(pid)
+                    if group in found:
+                        found[group] += 1
+        return found
+
     def members(self, root: int) -> Sequence[ProcessInfo]:
         """Of one root, now."""
         return self.look().get(root, ())

@@ -154,6 +154,8 @@ class WatchedConfinement:
         self.wait = CALM
         self.members: Sequence[ProcessInfo] = ()
         """As of the supervisor's listing, which serves all kernels."""
+        self.crowd = 0
+        """Processes in the group of processes that it leads, as of the supervisor's count."""
         self._name = name
         self._families = families
         self._pid: int | None = None
@@ -167,12 +169,21 @@ class WatchedConfinement:
         """Its first process."""
         return self._pid
 
+    @property
+    def crowded(self) -> bool:
+        """There are too many, whatever a listing, which takes longer, would find beside them."""
+        most = self.limits.pids
+        return self._over is None and most is not None and self.crowd > most
+
     def begin(self, pid: int) -> None:
         self._pid = pid
         self._families.follow(pid, self._name)
 
     def look(self) -> Over | None:
         if self._over is not None:
+            return self._over
+        if self.crowded:
+            self._over = Over(DeathReason.TOO_MANY_PROCESSES, self.limits.pids, self.crowd)
             return self._over
         pids = [process.pid for process in self.members]
         memory, most = self.limits.memory, self.limits.pids

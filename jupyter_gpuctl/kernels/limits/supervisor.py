@@ -74,9 +74,13 @@ class Supervisor:
             if isinstance(entry.confinement, WatchedConfinement)
         ]
         if watched:
-            listing = self._families.look()
+            crowds = self._families.crowds()
             for confinement in watched:
-                confinement.members = listing.get(confinement.root or 0, ())
+                confinement.crowd = crowds.get(confinement.root or 0, 0)
+            if not any(confinement.crowded for confinement in watched):
+                listing = self._families.look()
+                for confinement in watched:
+                    confinement.members = listing.get(confinement.root or 0, ())
         for kernel_id, entry in entries.items():
             try:
                 self._look_at(kernel_id, entry)
