@@ -96,7 +96,7 @@ describe('a lease that ends under a running kernel', () => {
     assert.ok(notice!.message.length <= 140);
     assert.deepEqual(notice!.actions, ['request', 'interrupt']);
     const [last] = told(over(55));
-    assert.match(plain(last!.message), /in 1 min it is stopped/);
+    assert.match(plain(last!.message), /in 50 s it is stopped/);
     assert.notEqual(last!.stage, notice!.stage);
   });
 

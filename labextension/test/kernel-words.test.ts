@@ -63,7 +63,7 @@ describe('the item of a toolbar', () => {
     const guarded = kernel({ applied: 'when_idle', state: 'busy', over });
     assert.deepEqual(
       [shown([], 45, guarded).text, shown([], 45, guarded).mood],
-      ['GPU 0 ended · stops in 4 min', 'over']
+      ['GPU 0 ended · 4 min', 'over']
     );
     assert.match(shown([], 45, guarded).title, /is stopped at 12:05$/);
     assert.equal(shown([], 301, guarded).text, 'GPU 0 ended');

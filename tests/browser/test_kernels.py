@@ -70,6 +70,16 @@ class Bench:
             code,
         )
 
+    def begin(self, code: str) -> None:
+        """Run ``code`` there, and don't wait."""
+        self.page.evaluate(
+            """code => {
+                const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+                kernel.requestExecute({ code });
+            }""",
+            code,
+        )
+
     def sees(self) -> str:
         """What a cell of the notebook prints of the devices that it may use."""
         found: str = self.page.evaluate(
@@ -104,6 +114,38 @@ class Bench:
             self.panel.shoot(f"kernels-{name}-{theme}", whole=True)
         self.panel.use_theme(THEMES["light"])
         assert self.panel.overflowing() == []
+
+    def shoot_in_forced_colours(self, name: str) -> None:
+        """The whole page as Windows' high contrast shows it."""
+        self.page.emulate_media(forced_colors="active")
+        self.panel.shoot(f"kernels-{name}-forced", whole=True)
+        self.page.emulate_media(forced_colors="none")
+
+    def shoot_narrow(self, name: str) -> None:
+        """A page with so little room that the toolbar's end is folded away, and unfolded."""
+        before = self.page.viewport_size
+        assert before is not None
+        self.page.set_viewport_size({"width": 800, "height": 700})
+        self.page.locator("[data-jp-item-name='toolbar-popup-opener']:visible").last.click()
+        expect(self.item).to_be_visible()
+        self.panel.shoot(f"kernels-{name}-narrow", whole=True)
+        self.page.keyboard.press("Escape")
+        self.page.set_viewport_size(before)
+
+    def is_focused(self, element: Locator) -> bool:
+        found: bool = element.evaluate("element => element === document.activeElement")
+        return found
+
+    def walk_to_the_item(self) -> None:
+        """From the notebook's cell to the item of its toolbar, by the keys that Lab has for it."""
+        self.page.locator(".jp-Notebook .jp-CodeCell").first.click()
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("Shift+Tab")
+        for _ in range(20):
+            if self.is_focused(self.button):
+                return
+            self.page.keyboard.press("ArrowRight")
+        raise AssertionError("the keyboard doesn't reach the item")
 
 
 Sit = Callable[..., Bench]
@@ -230,18 +272,64 @@ def test_a_kernel_that_has_used_cuda_is_restarted_only_when_its_user_says_so(
     assert bench.sees() == uuid
 
 
-def test_a_lease_that_ends_is_told_in_the_toolbar_and_leaves_the_kernel_without(sit: Sit) -> None:
+def test_with_the_keyboard_alone_a_gpu_is_had_and_its_end_is_told_to_a_running_notebook(
+    sit: Sit,
+) -> None:
     bench = sit(quotas=NOBODY)
-    bench.request("40s")
+    keyboard = bench.page.keyboard
+    bench.walk_to_the_item()
+    keyboard.press("Enter")
+    expect(bench.menu).to_be_visible()
+    keyboard.press("Escape")
+    expect(bench.menu).to_be_hidden()
+    expect(bench.button).to_be_focused()
+
+    # What can be done first is chosen already: here, to request.
+    keyboard.press("Space")
+    keyboard.press("Enter")
+    expect(bench.desk.dialog.get_by_label("How many?")).to_be_focused()
+    expect(bench.desk.dialog.get_by_label("How many?")).to_have_value("1")
+    while not bench.is_focused(bench.desk.dialog.get_by_label("For how long?")):
+        keyboard.press("Tab")
+    keyboard.press("Control+A")
+    keyboard.type("30s")
+    expect(bench.desk.outcome).to_have_attribute("data-checking", "false")
+    keyboard.press("Enter")
+    expect(bench.desk.dialog).to_be_hidden()
     expect(bench.item).to_have_attribute("data-mood", "ending")
     expect(bench.text).to_have_text(re.compile(r"^GPU \d · \d+.s left$"))
+    expect(bench.button).to_be_focused()
     (uuid,) = bench.uuids()
     eventually(lambda: bench.sees() == uuid, "the kernel is told")
+    keyboard.press("Enter")
+    keyboard.press("ArrowDown")
+    expect(bench.menu.locator(".lm-mod-active")).to_have_text("Detach, Keep the Lease")
+    bench.shoot_in_forced_colours("ending")
+    keyboard.press("Enter")
+    expect(bench.text).to_have_text("GPU ▾")
+    expect(bench.button).to_be_focused()
+    keyboard.press("Enter")
+    expect(bench.menu.locator(".lm-mod-active")).to_have_text(re.compile(r"^Attach GPU \d, "))
+    keyboard.press("Enter")
+    expect(bench.item).to_have_attribute("data-mood", "ending")
+    expect(bench.button).to_be_focused()
     bench.shoot("ending")
-    expect(bench.text).to_have_text("GPU ▾", timeout=90_000)
-    eventually(lambda: bench.sees() == "", "the kernel is told that it is over")
-    expect(bench.desk.toast("its time was up")).to_be_visible()
+
+    # A cell that runs keeps what it was told; its user reads until when, and what helps.
+    bench.begin("import time\nwhile True: time.sleep(0.1)")
+    expect(bench.text).to_have_text(re.compile(r"^GPU \d ended$"))
+    toast = bench.desk.toast("train.ipynb still runs: it loses the GPU when this cell ends")
+    expect(toast).to_contain_text("Save your work.")
+    expect(bench.desk.toast("its time was up")).to_have_count(0)
+    expect(bench.line).to_contain_text("after this cell")
     bench.shoot("over")
+    bench.shoot_narrow("over")
+    toast.get_by_role("button", name="Stop it yourself").click()
+    expect(bench.text).to_have_text("GPU ▾")
+    eventually(lambda: bench.sees() == "", "the kernel is told that it is over")
+    expect(toast).to_have_count(0)
+    expect(bench.desk.toast("its time was up")).to_be_visible()
+    bench.shoot("without")
 
 
 def test_who_waits_reads_the_place_and_accepts_in_the_toolbar(
@@ -276,12 +364,7 @@ def test_who_waits_reads_the_place_and_accepts_in_the_toolbar(
 def test_a_kernel_that_runs_out_of_memory_is_told_with_its_limit_and_its_cell(sit: Sit) -> None:
     bench = sit('--GpuCtl.default_limits={"memory": "400MiB"}', quotas=NOBODY)
     expect(bench.line.locator(".gpuctl-Kernel-memory")).to_have_text(re.compile("/ 400.MiB"))
-    bench.page.evaluate(
-        """() => {
-            const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
-            kernel.requestExecute({ code: "kept = [bytearray(1 << 20) for _ in range(900)]" });
-        }"""
-    )
+    bench.begin("kept = [bytearray(1 << 20) for _ in range(900)]")
     expect(bench.desk.toast("out of memory")).to_contain_text(re.compile("limit 400.MiB"))
     expect(bench.line.locator(".gpuctl-Kernel-death")).to_contain_text("cell [1]")
     bench.shoot("out-of-memory")
@@ -297,7 +380,7 @@ def test_an_idle_gpu_is_kept_with_one_click(sit: Sit) -> None:
     expect(bench.panel.root.get_by_role("button", name="Keep")).to_have_count(0)
 
 
-def test_a_warning_of_the_guard_counts_down_and_can_be_obeyed(
+def test_the_guard_warns_can_be_obeyed_and_ends_what_goes_on_after_its_lease(
     look: Look, tmp_path: Path, fake_machine: FakeMachine
 ) -> None:
     fake_machine.show(h200s(2, []))
@@ -308,7 +391,7 @@ def test_a_warning_of_the_guard_counts_down_and_can_be_obeyed(
         environment={
             **fake_machine.environment(),
             "GPUCTL_DATABASE_URL": f"sqlite:///{tmp_path}/gpuctl.sqlite",
-            "GPUCTL_QUOTAS": json.dumps(NOBODY),
+            "GPUCTL_QUOTAS": json.dumps(NOBODY | {"expiry_grace": "12s"}),
         },
     )
     server.add_notebook("train.ipynb", "import time; time.sleep(600)")
@@ -327,6 +410,30 @@ def test_a_warning_of_the_guard_counts_down_and_can_be_obeyed(
         toast.get_by_role("button", name="Stop it yourself").click()
         expect(guarded.page.locator(".jp-Notebook")).to_contain_text("KeyboardInterrupt")
         fake_machine.show(h200s(2, []))
+        expect(toast).to_have_count(0)
+
+        # After the end of a lease there is a grace, counted down in the notebook.
+        guarded.request("10s")
+        eventually(guarded.sees, "the kernel is told")
+        fake_machine.show(h200s(2, []).with_gpu(0, processes=(process,)))
+        guarded.begin("import time\nwhile True:\n try: time.sleep(9)\n except BaseException: pass")
+        expect(guarded.text).to_have_text(re.compile(r"^GPU 0 ended · \d+.s$"))
+        expect(
+            guarded.desk.toast(
+                re.compile("in (10.s|less than 10.s) it is stopped, and its variables")
+            )
+        ).to_be_visible()
+        guarded.shoot("grace")
+        expect(guarded.desk.toast("whose lease is over: was interrupted.")).to_be_visible()
+        # It has not let go of the GPU, and is ended.
+        ended = guarded.desk.toast(re.compile("stopped at .*the lease of GPU 0 that it ran on"))
+        expect(ended).to_be_visible()
+        fake_machine.show(h200s(2, []))
+        expect(guarded.line.locator(".gpuctl-Kernel-death")).to_contain_text("The guard stopped")
+        expect(guarded.text).to_have_text("GPU ▾")
+        guarded.shoot("stopped")
+        guarded.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+        eventually(lambda: guarded.sees() == "", "the new kernel sees none")
     finally:
         server.stop()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from .conftest import Look, Start
+from .office import Desk
 
 
 def test_notebook_7_has_the_panel_in_its_view_menu(start: Start, look: Look) -> None:
@@ -20,6 +23,22 @@ def test_notebook_7_has_the_panel_in_its_view_menu(start: Start, look: Look) -> 
     panel.wait_for_seq(panel.seq() + 3)
     panel.shoot("notebook-7", whole=True)
     assert panel.overflowing() == []
+    # A GPU for this notebook, from its toolbar.
+    item = page.locator(".gpuctl-KernelGpus:visible")
+    item.locator(".jp-ToolbarButtonComponent").click()
+    page.get_by_role("menuitem", name="Request a GPU for train.ipynb…").click()
+    desk = Desk(panel)
+    expect(desk.dialog.get_by_label("For train.ipynb")).to_be_checked()
+    desk.fill(gpus="1", duration="1h")
+    page.keyboard.press("Enter")
+    expect(desk.dialog).to_be_hidden()
+    expect(item).to_have_text(re.compile(r"^GPU \d · "))
+    (lease,) = server.get("gpuctl/api/v1/leases")["items"]
+    (kernel,) = server.get("gpuctl/api/v1/kernels")["items"]
+    assert lease["kernel_id"] == kernel["kernel_id"]
+    item.locator(".jp-ToolbarButtonComponent").click()
+    panel.shoot("notebook-7-attached", whole=True)
+    page.keyboard.press("Escape")
     # And by the menu, as a person finds it.
     page.get_by_role("menuitem", name="View").click()
     page.get_by_text("Right Sidebar").hover()

@@ -46,6 +46,7 @@ export class KernelActions {
       this._before = null;
     });
     this._times = new MenuSvg({ commands });
+    this._times.addClass('gpuctl-ExtendMenu');
     this._times.title.label = words.__('Extend');
   }
 

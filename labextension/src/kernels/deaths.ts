@@ -36,7 +36,12 @@ export function deathLine(death: Death, now: number, words: Words): string {
         figures([words.__('limit %1 processes', death.limit ?? '?')])
       );
     case 'stopped_by_guard':
-      return words.__('stopped at %1: %2', time, death.message);
+      // The name and the cell stand beside it already.
+      return words.__(
+        'stopped at %1: %2',
+        time,
+        death.message.replace(/^.* was stopped[^.]*\. /, '')
+      );
     case 'unknown':
       return words.__('ended at %1: %2', time, figures([exit(death, words)]));
   }

@@ -84,7 +84,7 @@ function short(
     const stops = stopsIn(kernel.over, now);
     return stops === null
       ? words.__('%1 ended', what)
-      : words.__('%1 ended · stops in %2', what, brief(stops));
+      : words.__('%1 ended · %2', what, brief(stops));
   }
   if (offered) {
     return words.__('GPU: accept · %1', brief(remaining(offered, now)));
@@ -185,7 +185,7 @@ export function overNotice(
       'The lease of %1 is over. If %2 still uses it in %3 it is stopped, and its variables are lost. Save your work.',
       what,
       title,
-      step(stops)
+      step(stops, words)
     );
   }
   return kernel.applied === 'restart'
@@ -201,10 +201,12 @@ export function overNotice(
       );
 }
 
-/** In steps of ten seconds, later of minutes: what changes each second can't be read. */
-function step(seconds: number): string {
+/** In steps of ten seconds, later of minutes: what changes each second can't be read. Never more than is left. */
+function step(seconds: number, words: Words): string {
   const size = seconds > 90 ? 60 : 10;
-  return span(Math.ceil(seconds / size) * size);
+  return seconds < size
+    ? words.__('less than %1', span(size))
+    : span(Math.floor(seconds / size) * size);
 }
 
 /** What a restart costs, and what it is for. */

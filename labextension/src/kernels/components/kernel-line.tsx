@@ -54,7 +54,8 @@ export function KernelLeases(
                 {words.__('restart needed')}
               </span>
             )}
-            {shown.mark === 'later' && (
+            {/* What counts down needs the room. */}
+            {shown.mark === 'later' && !kernel.over?.stops_at && (
               <span className="gpuctl-Tag">{words.__('after this cell')}</span>
             )}
           </span>
