@@ -119,9 +119,9 @@ class Tally:
         return end
 
 
-Use: TypeAlias = tuple[int, float, float, float, float]
-"""Of one lease: its amount; since when and until when it has been used; what is still to come of
-it, from when until when."""
+Use: TypeAlias = tuple[int, float, float, float, float, float, float]
+"""Of one lease: its amount; since when and until when it has been used, and what that makes; what
+is still to come of it, from when until when, and what that makes."""
 
 
 def use_of(lease: Lease, now: float) -> Use:
@@ -131,18 +131,23 @@ def use_of(lease: Lease, now: float) -> Use:
     back now.
     """
     milli, since, ended = lease.request.milli, lease.started_at, lease.ended_at
-    lost = inf if lease.lost_at is None else lease.lost_at
+    lost = lease.lost_at
     if ended is not None:
-        ended = min(ended, lost)
-        return (milli, ended if since is None else since, ended, now, now)
+        if lost is not None:
+            ended = min(ended, lost)
+        return _use(milli, ended if since is None else since, ended, now, now)
     if since is None or lease.status is LeaseStatus.OFFERED:
-        return (milli, now, now, now, now + lease.request.duration)
-    end = lease.expires_at
-    if end is None:
-        end = inf
+        return _use(milli, now, now, now, now + lease.request.duration)
+    end = inf if lease.expires_at is None else lease.expires_at
     if since > now:
-        return (milli, since, now, since, end)
-    return (milli, since, min(now, lost), now, end)
+        return _use(milli, since, now, since, end)
+    return _use(milli, since, now if lost is None else min(now, lost), now, end)
+
+
+def _use(milli: int, since: float, last: float, begin: float, end: float) -> Use:
+    used = milli * (last - since) if last > since else 0.0
+    to_come = milli * (end - begin) if end > begin else 0.0
+    return (milli, since, last, used, begin, end, to_come)
 
 
 def tally(quota: HoursQuota, account: Account | None, leases: Iterable[Lease], now: float) -> Tally:
@@ -166,14 +171,13 @@ def tally_of(quota: HoursQuota, account: Account | None, uses: Iterable[Use], no
     used, committed = 0.0 if account is None else account.spent, 0.0
     later: list[tuple[int, float, float]] = []
     # Thousands in every decision: hence no calls here.
-    for milli, since, last, begin, end in uses:
-        if last > since >= start:
-            used += milli * (last - since)
-        elif last > start > since:
+    for milli, since, last, so_far, begin, end, to_come in uses:
+        if since >= start:
+            used += so_far
+        elif last > start:
             used += milli * (last - start)
         if end <= reset:
-            if end > begin:
-                committed += milli * (end - begin)
+            committed += to_come
             continue
         if reset > begin:
             committed += milli * (reset - begin)

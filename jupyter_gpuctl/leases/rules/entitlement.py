@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..model import Account, Lease, Limit, Snapshot
 from ..policy import GpuQuota, HoursQuota
 from .accounting import SLACK, Tally, faded, tally_of, use_of
-from .terms import Held, Holding, Kept, Scope, Terms
+from .terms import Holding, Kept, Scope, Terms
 
 OWN_LIMITS = frozenset(
     {
@@ -39,21 +38,27 @@ class Ledger:
         self._snapshot = snapshot
         self._terms: dict[tuple[str, str | None], Terms] = {}
         self._any_kept = False
-        users: dict[str, list[Held]] = defaultdict(list)
-        groups: dict[str, list[Held]] = defaultdict(list)
-        alone: dict[str, int] = defaultdict(int)
+        self._held = held
+        self._users: dict[str, Holding] = {}
+        self._groups: dict[str, Holding] = {}
+        users, groups = self._users.get, self._groups.get
         for holder, lease in enumerate(held):
-            use, group = use_of(lease, now), lease.request.group
-            users[lease.owner].append((holder, lease, use))
-            if group is None:
-                alone[lease.owner] += use[0]
+            use = use_of(lease, now)
+            user = users(lease.owner) or self._user(lease.owner)
+            user.holders.append(holder)
+            user.uses.append(use)
+            name = lease.request.group
+            if name is None:
+                user.pooled += use[0]
             else:
-                groups[group].append((holder, lease, use))
-        self._users = {
-            name: Holding(Scope(False, name), theirs, alone.get(name, 0))
-            for name, theirs in users.items()
-        }
-        self._groups = {name: Holding(Scope(True, name), theirs) for name, theirs in groups.items()}
+                group = groups(name) or self._group(name)
+                group.holders.append(holder)
+                group.uses.append(use)
+        for holding in self._users.values():
+            holding.add_up()
+        for holding in self._groups.values():
+            holding.add_up()
+            holding.pooled = holding.held
         for lease in over:
             holdings = [self._user(lease.owner)]
             if lease.request.group is not None:
@@ -65,13 +70,13 @@ class Ledger:
     def _user(self, name: str) -> Holding:
         found = self._users.get(name)
         if found is None:
-            found = self._users[name] = Holding(Scope(False, name))
+            found = self._users[name] = Holding(Scope(False, name), self._held)
         return found
 
     def _group(self, name: str) -> Holding:
         found = self._groups.get(name)
         if found is None:
-            found = self._groups[name] = Holding(Scope(True, name))
+            found = self._groups[name] = Holding(Scope(True, name), self._held)
         return found
 
     def terms(self, owner: str, group: str | None) -> Terms:

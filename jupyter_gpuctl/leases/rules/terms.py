@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from ..model import Lease
 from ..policy import GpuQuota, Limits, Policy
@@ -18,16 +18,13 @@ class Scope(NamedTuple):
     name: str
 
 
-Held: TypeAlias = tuple[int, Lease, Use]
-"""A lease that holds devices: its place among all that do, and its use."""
-
-
 class Holding:
     """What one user or group holds and spends."""
 
     __slots__ = (
-        "_has",
+        "_live",
         "held",
+        "holders",
         "kept",
         "pooled",
         "scope",
@@ -38,19 +35,19 @@ class Holding:
         "uses",
     )
 
-    def __init__(self, scope: Scope, has: Sequence[Held] = (), pooled: int | None = None) -> None:
-        """``pooled``: of all that it ``has``, where that is not all."""
+    def __init__(self, scope: Scope, live: Sequence[Lease]) -> None:
+        """``live``: all leases that hold devices, whoever has them."""
         self.scope = scope
-        self._has = has
-        self.uses = [use for _, _, use in has]
-        """Of its leases, and of those that have ended in this cycle and are in no account yet."""
-        self.held = sum([use[0] for use in self.uses])
+        self._live = live
+        self.holders: list[int] = []
+        """Of its leases that hold devices: their places among all that do."""
+        self.uses: list[Use] = []
+        """Of these, and of those that have ended in this cycle and are in no account yet."""
+        self.held = 0
         """Milli-devices."""
-        self.pooled = self.held if pooled is None else pooled
+        self.pooled = 0
         """Those that count against its own nominal quota: a user's that no group is charged for."""
-        self.used = sum(
-            [milli * (last - since) for milli, since, last, _, _ in self.uses if last > since]
-        )
+        self.used = 0.0
         """Milli-device-seconds, by all in ``uses`` so far."""
         self.started: list[tuple[int, float, float]] = []
         """In this cycle: amount, duration, and for how long it occupies devices."""
@@ -61,12 +58,12 @@ class Holding:
     @property
     def leases(self) -> list[Lease]:
         """That hold devices."""
-        return [lease for _, lease, _ in self._has]
+        return [self._live[holder] for holder in self.holders]
 
-    @property
-    def holders(self) -> list[int]:
-        """Their places among all that do."""
-        return [holder for holder, _, _ in self._has]
+    def add_up(self) -> None:
+        """Once all its uses are known."""
+        self.held = sum([use[0] for use in self.uses])
+        self.used = sum([use[3] for use in self.uses])
 
 
 class Kept:
@@ -121,8 +118,7 @@ class Terms:
         """Devices at once of the pool; ``None``: not limited, and then nothing is borrowed."""
         self.user_most = _most(self.user_limits)
         self.group_most = _most(self.group_limits)
-        both = (self.user_limits.max_lease, self.group_limits.max_lease)
-        self.longest = min((x for x in both if x is not None), default=policy.max_lease)
+        self.longest = _longest(policy, self.user_limits, self.group_limits)
         """Seconds: the least that the owner's and the group's limits name, or the policy's."""
         self.priority = _priority(policy, owner, name)
         self.user_hours: Tally | None = None
@@ -139,14 +135,20 @@ def _most(limits: Limits) -> float:
 
 def longest_lease(policy: Policy, owner: str, group: str | None) -> int:
     """Seconds: the least that the owner's and the group's limits name, or else the policy's."""
-    both = (policy.limits_of(owner, group), policy.pool_of(group))
-    return min((x.max_lease for x in both if x.max_lease is not None), default=policy.max_lease)
+    return _longest(policy, policy.limits_of(owner, group), policy.pool_of(group))
+
+
+def _longest(policy: Policy, user: Limits, group: Limits) -> int:
+    both = [x for x in (user.max_lease, group.max_lease) if x is not None]
+    return min(both, default=policy.max_lease)
 
 
 def _priority(policy: Policy, owner: str, group: str | None) -> int:
     """The nearest that is set: the user's own, that of the group's members, the group's."""
-    nearest = [policy.users.get(owner, Limits()).priority]
+    nearest = [policy.users[owner]] if owner in policy.users else []
     if group is not None and group in policy.groups:
-        nearest += [policy.groups[group].each.priority, policy.groups[group].pool.priority]
-    nearest.append(policy.default.priority)
-    return next((priority for priority in nearest if priority is not None), 0)
+        nearest += [policy.groups[group].each, policy.groups[group].pool]
+    for limits in (*nearest, policy.default):
+        if limits.priority is not None:
+            return limits.priority
+    return 0
