@@ -15,8 +15,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
+from typing import TypeAlias
 
 from ..model import WHOLE, LeasableDevice, Request
+
+Allowed: TypeAlias = tuple[tuple[str, ...] | None, ...]
+"""Models that limits allow, each of them; ``None``: any."""
 
 _UNKNOWN = -1
 """Memory that isn't known: less than anybody can ask for."""
@@ -105,12 +109,14 @@ class Catalogue:
         self._wants: dict[tuple[object, ...], Want] = {}
 
     def _group(self) -> None:
-        seen: dict[tuple[str, str], int] = {}
+        host = None
+        of_host: dict[str, int] = {}
         for number, device in enumerate(self.devices):
-            key = (device.host, device.model)
-            cell = seen.get(key)
+            if device.host != host:
+                host, of_host = device.host, {}
+            cell = of_host.get(device.model)
             if cell is None:
-                cell = seen[key] = len(self.cells)
+                cell = of_host[device.model] = len(self.cells)
                 self.cells.append([])
             self.cells[cell].append(number)
             self.cell_of[number] = cell
@@ -150,8 +156,8 @@ class Catalogue:
             key=lambda kind: (self.memories[kind], demand[kind], self.models[kind]),
         )
 
-    def want(self, request: Request, *allowed: tuple[str, ...] | None) -> Want:
-        """What ``request`` can be served from; ``allowed``: models that limits allow, each one."""
+    def want(self, request: Request, allowed: Allowed = ()) -> Want:
+        """What ``request`` can be served from."""
         key = (request.milli, request.memory, request.model, allowed)
         found = self._wants.get(key)
         if found is None:
@@ -160,9 +166,7 @@ class Catalogue:
             found = self._wants[key] = Want(len(self._wants), group, request, places)
         return found
 
-    def _places(
-        self, request: Request, allowed: tuple[tuple[str, ...] | None, ...]
-    ) -> tuple[tuple[int, int], ...]:
+    def _places(self, request: Request, allowed: Allowed) -> tuple[tuple[int, int], ...]:
         conditions = [c for c in (alternatives(request.model), *allowed) if c is not None]
         places = []
         for kind in self._order:
@@ -177,7 +181,7 @@ class Catalogue:
                 places.append((kind, first))
         return tuple(places)
 
-    def most(self, request: Request, *allowed: tuple[str, ...] | None) -> int:
+    def most(self, request: Request, allowed: Allowed = ()) -> int:
         """The most whole devices that such a request could ever get together."""
         for count in range(max(self.largest, default=0), 0, -1):
             smaller = Request(count * WHOLE, request.duration, request.memory, request.model)

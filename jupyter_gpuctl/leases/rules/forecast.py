@@ -29,9 +29,9 @@ from .slots import Slot, Slots
 _EXACT = 4096
 """Shared devices times sizes of shares up to which all of them are looked at."""
 
-_WHOLE = [Hold(inf, WHOLE, 0, -1)]
+_WHOLE = (Hold(inf, WHOLE, 0, -1),)
 """Of a device that is planned to be held whole: nothing more of it is ever asked."""
-_SHARED = [Hold(inf, 0, 0, -1)]
+_SHARED = (Hold(inf, 0, 0, -1),)
 """Of one that is planned to be shared, where not all are looked at."""
 
 _Search = tuple[Heap, Container[int], Callable[[int], float], Callable[[int, float], float]]
@@ -82,12 +82,12 @@ class Forecast:
         if self._shut[device]:
             return
         before = self._holds[device]
-        if before is None or not self._is_shared(device):
+        if not self._is_shared(device):
             # Whoever has it whole leaves it before.
-            before = [Hold(start, WHOLE, 0, -1)] if start > self.now else []
+            before = (Hold(start, WHOLE, 0, -1),) if start > self.now else ()
             self._share_out(device, want, start)
         if self._exact:
-            self._holds[device] = [*before, Hold(end, want.milli, want.memory, -1)]
+            self._holds[device] = (*before, Hold(end, want.milli, want.memory, -1))
         else:
             self._holds[device] = _SHARED
         self._free_from(device, max(end, self._free[device]))
@@ -111,7 +111,7 @@ class Forecast:
 
     def _is_shared(self, device: int) -> bool:
         holds = self._holds[device]
-        return bool(holds) and holds[-1].milli < WHOLE  # type: ignore[index]
+        return bool(holds) and holds[-1].milli < WHOLE
 
     def _share_out(self, device: int, want: Want, start: float) -> None:
         """From ``start`` on ``device`` is one of those that are shared."""

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
+from operator import attrgetter
 
 from ..model import Lease, Limit
 from .bookings import Bookings
@@ -44,11 +46,11 @@ class Entry:
         "want",
     )
 
-    def __init__(self, lease: Lease, bound: Terms, want: Want) -> None:
+    def __init__(self, lease: Lease, duration: int, bound: Terms, want: Want, others: int) -> None:
         self.lease = lease
         self.owner = lease.owner
         self.milli = want.milli
-        self.duration = lease.request.duration
+        self.duration = duration
         self.bound = bound
         self.want = want
         self.limit: Limit | None = None
@@ -57,9 +59,9 @@ class Entry:
         """It would not borrow."""
         self.offer = False
         """It will be offered, not started."""
-        self.occupancy = float(self.duration)
+        self.occupancy = duration
         """Seconds that devices are occupied from now if it starts or is offered now."""
-        self.others = 0
+        self.others = others
         """Bookings that are for others, as bits."""
         self.met = 0
         """Those of them that it would run into if it started now."""
@@ -77,26 +79,30 @@ def entries(
     now: float,
 ) -> list[Entry]:
     """The queue, in no order yet. What was asked for just now starts without an offer."""
+    asked: dict[tuple[str, str | None], list[Lease]] = defaultdict(list)
+    for lease in queued:
+        asked[lease.owner, lease.request.group].append(lease)
     found = []
     # Thousands in every decision: hence names for what is asked of each.
-    terms, wants, obstacle = ledger.terms, catalogue.want, ledger.obstacle
-    others, met = bookings.others, bookings.met
-    for lease in queued:
-        request = lease.request
-        bound = terms(lease.owner, request.group)
-        want = wants(request, *bound.models)
-        entry = Entry(lease, bound, want)
-        if request.interactive and lease.created_at != now:
-            entry.offer = True
-            entry.occupancy += offer_window
-        if want.places:
-            entry.limit = obstacle(bound, request.milli, request.duration)
-        else:
-            entry.limit = Limit.MODELS if wants(request).places else Limit.CAPACITY
-        entry.others = others(entry.owner)
-        if entry.others:
-            entry.met = met(entry.others, now + entry.occupancy)
-        found.append(entry)
+    wants, obstacle, met = catalogue.want, ledger.obstacle, bookings.met
+    for (owner, group), leases in asked.items():
+        bound, others = ledger.terms(owner, group), bookings.others(owner)
+        models = bound.models
+        for lease in leases:
+            request = lease.request
+            duration = request.duration
+            want = wants(request, models)
+            entry = Entry(lease, duration, bound, want, others)
+            if request.interactive and lease.created_at != now:
+                entry.offer = True
+                entry.occupancy += offer_window
+            if want.places:
+                entry.limit = obstacle(bound, want.milli, duration)
+            else:
+                entry.limit = Limit.MODELS if wants(request).places else Limit.CAPACITY
+            if others:
+                entry.met = met(others, now + entry.occupancy)
+            found.append(entry)
     return found
 
 
@@ -104,14 +110,15 @@ def in_order(
     found: Sequence[Entry], ledger: Ledger
 ) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Those within nominal quota, those who would borrow, and those who may not hold more."""
-    ranks = _ranks({id(entry.bound): entry.bound for entry in found}.values(), ledger)
-    line = [(ranks[id(e.bound)], e.lease.created_at, e.lease.id, e) for e in found]
-    line.sort()  # no two have the same id: entries are never compared
+    line: dict[tuple[float, ...], list[tuple[float, str, Entry]]] = defaultdict(list)
+    for bound, theirs in groupby(found, key=attrgetter("bound")):
+        line[_rank(bound, ledger)] += [(e.lease.created_at, e.lease.id, e) for e in theirs]
     nominal: list[Entry] = []
     borrowing: list[Entry] = []
     passed: list[Entry] = []
     ahead: dict[int, int] = defaultdict(int)
-    for _, _, _, entry in line:
+    # No two have the same id: entries are never compared.
+    for _, _, entry in chain.from_iterable(sorted(line[rank]) for rank in sorted(line)):
         if entry.limit is not None:
             passed.append(entry)
             continue
@@ -127,13 +134,9 @@ def in_order(
     return nominal, borrowing, passed
 
 
-def _ranks(bounds: Iterable[Terms], ledger: Ledger) -> dict[int, int]:
-    """The first three criteria as one number: equal where they are equal."""
-    keys: dict[int, tuple[float, ...]] = {}
-    for bound in bounds:
-        own = pool = ledger.share(bound.user, bound.user_limits.weight)
-        if bound.group is not None:
-            pool = ledger.share(bound.group, bound.group_limits.weight)
-        keys[id(bound)] = (-bound.priority, pool, own)
-    places = {key: place for place, key in enumerate(sorted(set(keys.values())))}
-    return {bound: places[key] for bound, key in keys.items()}
+def _rank(bound: Terms, ledger: Ledger) -> tuple[float, float, float]:
+    """The first three criteria."""
+    own = pool = ledger.share(bound.user, bound.user_limits.weight)
+    if bound.group is not None:
+        pool = ledger.share(bound.group, bound.group_limits.weight)
+    return (-bound.priority, pool, own)

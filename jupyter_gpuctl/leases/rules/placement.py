@@ -45,7 +45,7 @@ class Board:
         self.left = [WHOLE] * len(devices)
         """Thousandths of each device that no lease holds."""
         self.memory_left = [device.memory or 0 for device in devices]
-        self.holds: list[list[Hold] | None] = [None] * len(devices)
+        self.holds: list[tuple[Hold, ...]] = [()] * len(devices)
         self.free_at = [-inf] * len(devices)
         """When no lease holds the device any more; the past: it is free."""
         self.shut = bytearray(len(devices))
@@ -78,31 +78,30 @@ class Board:
 
         A device that is gone holds nobody up.
         """
-        number, occupy = self.catalogue.number, self._occupy
+        number = self.catalogue.number.get
         for holder, (lease, end) in enumerate(zip(held, ends, strict=True)):
             request = lease.request
-            milli, memory = request.milli, request.memory or 0
-            hold = (
-                Hold(end, WHOLE, 0, holder) if milli >= WHOLE else Hold(end, milli, memory, holder)
-            )
-            for uuid in lease.devices:
-                device = number.get(uuid)
-                if device is not None:
-                    occupy(device, hold)
+            milli = request.milli
+            if milli >= WHOLE:
+                hold = Hold(end, WHOLE, 0, holder)
+            else:
+                hold = Hold(end, milli, request.memory or 0, holder)
+            self._occupy(map(number, lease.devices), hold)
 
-    def _occupy(self, device: int, hold: Hold) -> None:
-        if hold.milli >= WHOLE:
-            self.left[device] = 0
-        else:
-            self.left[device] = max(0, self.left[device] - hold.milli)
-            self.memory_left[device] -= hold.memory
-        holds = self.holds[device]
-        if holds is None:
-            self.holds[device] = [hold]
-        else:
-            holds.append(hold)
-        if hold.end > self.free_at[device]:
-            self.free_at[device] = hold.end
+    def _occupy(self, devices: Iterable[int | None], hold: Hold) -> None:
+        """``None``: a device that is gone."""
+        end, milli, memory, _ = hold
+        alone = (hold,)
+        for device in devices:
+            if device is None:
+                continue
+            self.left[device] -= milli
+            if self.left[device] < 0:
+                self.left[device] = 0
+            self.memory_left[device] -= memory
+            self.holds[device] += alone
+            if end > self.free_at[device]:
+                self.free_at[device] = end
 
     def open(self) -> None:
         """Sort what is free. Once all that hold devices are seated."""
@@ -211,7 +210,7 @@ class Board:
         """Give ``devices``, which :meth:`find` has found, to a lease."""
         for device in devices:
             before = self.left[device]
-            self._occupy(device, hold)
+            self._occupy((device,), hold)
             if self.shut[device]:
                 continue
             cell = self.catalogue.cell_of[device]
@@ -235,10 +234,12 @@ class Board:
             device = self.catalogue.number.get(uuid)
             if device is None:
                 continue
-            holds = [
-                hold._replace(end=end) if hold.holder == holder else hold
-                for hold in self.holds[device] or ()
-            ]
+            holds = tuple(
+                [
+                    hold._replace(end=end) if hold.holder == holder else hold
+                    for hold in self.holds[device]
+                ]
+            )
             self.holds[device] = holds
             self.free_at[device] = max((hold.end for hold in holds), default=-inf)
 

@@ -28,9 +28,11 @@ def share_time(
 ) -> float:
     """When a device of ``memory`` bytes first has room, as its holders leave one by one."""
     too_much, beyond = want_milli - WHOLE, want_memory - memory
-    for hold in holds:
-        too_much += hold.milli
-        beyond += hold.memory
+    for _, milli, share, _ in holds:
+        too_much += milli
+        beyond += share
+    if too_much <= 0 and beyond <= 0:
+        return now
     time = now
     for end, milli, share, _ in sorted(holds):
         if too_much <= 0 and beyond <= 0:
@@ -74,8 +76,10 @@ class Planner:
                         continue  # even if nothing else were in the way
                 mine = own.get(cell, ()) if not want.shared else ()
                 times = sorted(
-                    (self._time(device, want, occupancy, closed, device in mine), device)
-                    for device in devices
+                    [
+                        (self._time(device, want, occupancy, closed, device in mine), device)
+                        for device in devices
+                    ]
                 )
                 start = times[want.count - 1][0]
                 if start == inf or (best is not None and start > best[0]):
@@ -95,7 +99,6 @@ class Planner:
             time = board.free_at[device]
         else:
             memory = board.catalogue.devices[device].memory or 0
-            holds = board.holds[device] or ()
-            time = share_time(holds, memory, want.milli, want.memory, self.now)
+            time = share_time(board.holds[device], memory, want.milli, want.memory, self.now)
         time = max(time, self.now)
         return end_of_windows(closed[device], time, occupancy) if device in closed else time

@@ -83,9 +83,9 @@ class Reasons:
         if limit is Limit.MODELS:
             return verdicts.wrong_model(next(models for models in allowed if models is not None))
         free = replace(request, milli=1000, memory=None)
-        kinds = [kind for kind, _ in catalogue.want(free, *allowed).places]
+        kinds = [kind for kind, _ in catalogue.want(free, allowed).places]
         largest = max((catalogue.memories[kind][-1] for kind in kinds), default=None)
-        most = catalogue.most(request, *allowed)
+        most = catalogue.most(request, allowed)
         return verdicts.impossible(request, most, catalogue.models, largest)
 
     def _why(self, entry: Entry) -> Verdict:
@@ -195,6 +195,6 @@ class Reasons:
             catalogue, now = self._cycle.catalogue, self._cycle.now
             devices = [d for cell in catalogue.cells_of[kind] for d in catalogue.cells[cell]]
             holds = self._cycle.board.holds
-            ends = (hold.end for d in devices for hold in holds[d] or () if hold.end > now)
+            ends = (hold.end for d in devices for hold in holds[d] if hold.end > now)
             found = self._kinds[kind] = (len(devices), min(ends, default=inf))
         return found
