@@ -29,7 +29,7 @@ def answering(answer: object, status: int = 200) -> Iterator[Server]:
         def log_message(self, *_: object) -> None: ...
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield Server(f"http://127.0.0.1:{server.server_port}/", "")
