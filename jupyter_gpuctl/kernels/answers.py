@@ -12,6 +12,7 @@ from .standing import Standing, message
 from .wire import KernelAnswer, KernelLimitsAnswer, OverAnswer
 
 ON_GATEWAY = Told(Applied.UNSUPPORTED, "it runs on a gateway.")
+_CAP = "Frameworks are sure to keep to the memory of its lease after a restart only."
 _SOON = Told(Applied.WHEN_IDLE)
 
 
@@ -55,9 +56,15 @@ def answer(
     told: Told,
     *,
     over: OverAnswer | None = None,
+    share: float | None = None,
     guest: bool,
 ) -> KernelAnswer:
-    """A kernel as it is shown; a guest isn't told the ids of leases."""
+    """A kernel as it is shown; a guest isn't told the ids of leases. ``share``: the part of a
+    GPU's memory that its leases allow now.
+    """
+    said = message(found, policy, told.applied, why=told.why, notebook=kernel.notebook)
+    knows = told.applied in (Applied.LAUNCH, Applied.LIVE) and bool(found.active)
+    late = knows and share != record.share
     limits = record.limits
     return KernelAnswer(
         kernel_id=kernel.kernel_id,
@@ -68,7 +75,8 @@ def answer(
         lease_ids=() if guest else tuple(lease.id for lease in found.leases),
         devices=found.devices,
         applied=told.applied,
-        message=message(found, policy, told.applied, why=told.why, notebook=kernel.notebook),
+        message=f"{said} {_CAP}" if late else said,
+        cap_at_restart=late,
         over=replace(over, lease_id=None) if over is not None and guest else over,
         limits=KernelLimitsAnswer(limits.memory, limits.pids, limits.cpu, record.enforced_by),
         death=record.death,

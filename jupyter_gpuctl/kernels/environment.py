@@ -91,6 +91,14 @@ def live_variables(
     return {name: base.get(name) for name in names} | found
 
 
+def share_of(found: Standing, devices: Iterable[LeasableDevice]) -> float | None:
+    """The part of a device's memory that allocators are to keep to; ``None``: all of it, or no
+    lease.
+    """
+    there = {device.uuid: device for device in devices}
+    return _fraction(found.devices, _caps(found.active, there)) if found.active else None
+
+
 _Cap = tuple[int | None, int | None, int]
 """Bytes that may be held (``None``: not limited), bytes that there are, thousandths."""
 

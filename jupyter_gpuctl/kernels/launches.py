@@ -17,7 +17,7 @@ from ..api.checks import Check
 from ..gpus.ports import KernelDirectory
 from ..host.trees import Families
 from .cells import Cells
-from .environment import launch_variables
+from .environment import launch_variables, share_of
 from .limits import deaths
 from .limits.check import limits_check
 from .limits.confinement import MARK, Confinement
@@ -104,7 +104,7 @@ class Launches:
         if kernel_id in self._deaths:
             await self._finished(kernel_id)
         # Neither waits for the other.
-        (devices, variables), confinement = await asyncio.gather(
+        (devices, variables, share), confinement = await asyncio.gather(
             self._gpus(kernel_id, env, command), self._confine(kernel_id)
         )
         self._starts[kernel_id] = _Start(
@@ -115,6 +115,7 @@ class Launches:
             devices=devices,
             applied=Applied.UNTOUCHED if devices is None else Applied.LAUNCH,
             variables=tuple(variables),
+            share=share,
             limits=self._limits if confinement is None else confinement.limits,
             enforced_by=None if confinement is None else confinement.tier,
             execution_count=None,
@@ -181,18 +182,18 @@ class Launches:
 
     async def _gpus(
         self, kernel_id: str, env: Mapping[str, str], command: Sequence[str]
-    ) -> tuple[tuple[str, ...] | None, dict[str, str]]:
+    ) -> tuple[tuple[str, ...] | None, dict[str, str], float | None]:
         if self._enforcement is Enforcement.OFF or self._closed:
-            return None, {}
+            return None, {}, None
         try:
             async with asyncio.timeout(PATIENCE):
                 if not await asyncio.to_thread(self._exists):
-                    return None, {}
+                    return None, {}, None
                 held = await self._desk.ask(lambda authority: authority.bindings.look())
         except Exception as error:
             said = str(error) or "the authority doesn't answer"
             self._log.warning("gpuctl: kernel %s starts as without leases: %s", kernel_id, said)
-            return None, {}
+            return None, {}, None
         found = standing(held.leases, self._owner, kernel_id)
         variables = launch_variables(
             found,
@@ -202,7 +203,7 @@ class Launches:
             mps=bool(found.active) and mps_runs(),
             pytorch=bool(found.active) and pytorch_reads_fraction(command),
         )
-        return found.wanted(held.policy), variables
+        return found.wanted(held.policy), variables, share_of(found, held.devices)
 
     async def _confine(self, kernel_id: str) -> Confinement | None:
         if self._found is None:

@@ -125,6 +125,9 @@ class KernelRecord:
     applied: Applied = Applied.UNTOUCHED
     variables: tuple[str, ...] = ()
     """Names of those that it was told last."""
+    share: float | None = None
+    """The part of a GPU's memory that its lease allowed at its start: allocators read it once.
+    ``None``: all of it, or there was no lease."""
     limits: KernelLimits = KernelLimits()
     enforced_by: str | None = None
     """The tier that holds the limits: ``cgroup v2``, ``cgroup v1``, ``systemd``, ``watcher``."""

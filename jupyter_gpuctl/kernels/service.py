@@ -15,7 +15,7 @@ from ..leases.policy import Policy, Strength
 from . import wire
 from .answers import ON_GATEWAY, Try, answer, how
 from .endings import Endings
-from .environment import live_variables
+from .environment import live_variables, share_of
 from .model import Applied, Enforcement, GuardMode, KernelRecord
 from .mps import mps_runs
 from .ports import Announcer, LiveKernel, Told
@@ -293,14 +293,17 @@ class KernelService:
         record = self._records.get(kernel.kernel_id)
         policy = Policy(strength=self._strength) if held is None else held.policy
         found = standing(() if held is None else held.leases, self._owner, kernel.kernel_id)
-        told, over = Told(record.applied), None
+        told, over, share = Told(record.applied), None, None
         if self._gateway:
             told = ON_GATEWAY
         elif held is not None:
             tried = self._tries.get(kernel.kernel_id)
             told = how(kernel, found, policy, record, tried, self._enforcement)
             over = self._over(kernel, record, held, told)
-        return answer(kernel, found, policy, record, told, over=over, guest=actor.guest)
+            share = share_of(found, held.devices)
+        return answer(
+            kernel, found, policy, record, told, over=over, share=share, guest=actor.guest
+        )
 
     def _over(
         self, kernel: Kernel, record: KernelRecord, held: Held, told: Told

@@ -75,6 +75,9 @@ class KernelAnswer:
     """Whether it has been told of them."""
     message: str
     """One sentence for people: how it stands, and what a restart would cost where it takes one."""
+    cap_at_restart: bool
+    """The memory that its leases allow is another than at its start, when frameworks read it:
+    they are sure to keep to it after a restart only."""
     over: OverAnswer | None
     """Its lease has ended, and it goes on as if it had not."""
     limits: KernelLimitsAnswer

@@ -1537,6 +1537,12 @@ export interface components {
              * @description One sentence for people: how it stands, and what a restart would cost where it takes one.
              */
             message: string;
+            /**
+             * Cap At Restart
+             * @description The memory that its leases allow is another than at its start, when frameworks read it:
+             *     they are sure to keep to it after a restart only.
+             */
+            cap_at_restart: boolean;
             /** @description Its lease has ended, and it goes on as if it had not. */
             over: components["schemas"]["OverAnswer"] | null;
             limits: components["schemas"]["KernelLimitsAnswer"];

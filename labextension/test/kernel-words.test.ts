@@ -138,6 +138,24 @@ describe('words for kernels', () => {
     assert.equal(deathLine(unknown, NOON, words), 'ended at 12:00: signal 9');
   });
 
+  it('say that a share’s memory limit may reach it at a restart only', () => {
+    const late = kernel({ applied: 'live', cap_at_restart: true });
+    const text = told(late, 'train.ipynb', '0.5 GPU', words);
+    assert.match(text, /memory limit only after a restart\.$/);
+    assert.ok(text.length <= 140);
+  });
+
+  it('say why the guard has stopped one, and its name once', () => {
+    const stopped = death({
+      reason: 'stopped_by_guard',
+      message: 'train.ipynb was stopped in cell [7]. The guard stopped it.'
+    });
+    assert.equal(
+      deathLine(stopped, NOON, words),
+      'stopped at 12:00: The guard stopped it.'
+    );
+  });
+
   it('say what a restart costs before it is done', () => {
     const busy = kernel({ attachment: 'attached', state: 'busy' });
     assert.equal(

@@ -16,6 +16,7 @@ export function kernel(changes: Partial<KernelAnswer> = {}): KernelAnswer {
     devices: [],
     applied: 'untouched',
     message: '',
+    cap_at_restart: false,
     over: null,
     limits: { memory: null, pids: null, cpu: null, enforced_by: null },
     death: null,

@@ -17,7 +17,7 @@ from jupyter_gpuctl.kernels.records import Records
 from jupyter_gpuctl.kernels.service import KernelService
 from jupyter_gpuctl.leases.desk import LeaseDesk
 from jupyter_gpuctl.leases.policy import Strength
-from tests.unit.house import GUEST, A, House, ask
+from tests.unit.house import GIB, GUEST, A, House, ask
 
 
 class Room:
@@ -86,10 +86,13 @@ class Room:
     def attach(self, kernel_id, lease, actor=A):
         return asyncio.run(self.service.attach(actor, kernel_id, lease.id))
 
+    def seen(self, kernel_id):
+        answers = asyncio.run(self.service.kernels(A)).items
+        return next(answer for answer in answers if answer.kernel_id == kernel_id)
+
     def over(self, kernel_id="k-1"):
         """What the kernel hasn't heard of: that its lease has ended."""
-        answers = asyncio.run(self.service.kernels(A)).items
-        return next(answer.over for answer in answers if answer.kernel_id == kernel_id)
+        return self.seen(kernel_id).over
 
     def beat(self):
         return asyncio.run(self.service.beat())
@@ -255,6 +258,22 @@ def test_who_has_used_cuda_goes_on_after_the_end_until_it_is_restarted(room):
     room.house.clocks.advance(3601)
     room.beat()
     assert room.over() is not None
+
+
+def test_a_share_that_a_running_kernel_gets_says_that_its_cap_holds_after_a_restart(room):
+    half = room.lease(milli=500, memory=4 * GIB)
+    answer = room.attach("k-1", half)
+    assert answer.applied is Applied.LIVE
+    assert answer.cap_at_restart
+    assert "after a restart only" in answer.message
+    # Started with it, it knows; until its share becomes another.
+    room.records.change("k-1", share=4 / 80, applied=Applied.LAUNCH)
+    assert not room.seen("k-1").cap_at_restart
+    room.lease(milli=250, memory=2 * GIB, kernel_id="k-1")
+    assert room.seen("k-1").devices == half.devices
+    assert room.seen("k-1").cap_at_restart
+    # A whole GPU has no cap, and no share before it.
+    assert not room.attach("k-2", room.lease()).cap_at_restart
 
 
 def test_a_lease_that_was_detached_or_made_anew_is_not_over(room):

@@ -238,7 +238,13 @@ export function told(
     case 'live':
     case 'launch':
     case 'untouched':
-      return words.__('%1 is set in %2: use it at once.', what, title);
+      return kernel.cap_at_restart
+        ? words.__(
+            '%1 is set in %2. Frameworks are sure to keep to its memory limit only after a restart.',
+            what,
+            title
+          )
+        : words.__('%1 is set in %2: use it at once.', what, title);
     case 'when_idle':
       return words.__(
         '%1 is set in %2 as soon as the cell that runs has ended.',

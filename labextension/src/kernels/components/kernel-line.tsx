@@ -7,7 +7,7 @@ import type { Label } from '../../leases/sentences';
 import type { KernelAnswer } from '../../wire';
 import type { KernelActions } from '../actions';
 import { deathHelp, deathLine } from '../deaths';
-import { leasesOf, elsewhere, type IKernelLeases } from '../rows';
+import { elsewhere, leasesOf, stopsIn, type IKernelLeases } from '../rows';
 import { face } from '../sentences';
 
 export interface IKernelLineProps {
@@ -31,6 +31,8 @@ export function KernelLeases(
     shown.mood === 'none' &&
     shown.mark === null &&
     elsewhere(rows, id).length === 0;
+  // What counts down needs the room.
+  const isCounting = kernel.over != null && stopsIn(kernel.over, now) !== null;
   return (
     <>
       {kernel.death && (
@@ -49,13 +51,12 @@ export function KernelLeases(
             title={shown.title}
           >
             {shown.mood === 'none' ? words.__('no GPU attached') : shown.text}
-            {shown.mark === 'restart' && (
+            {shown.mark === 'restart' && !isCounting && (
               <span className="gpuctl-Tag" data-tone="warning">
                 {words.__('restart needed')}
               </span>
             )}
-            {/* What counts down needs the room. */}
-            {shown.mark === 'later' && !kernel.over?.stops_at && (
+            {shown.mark === 'later' && !isCounting && (
               <span className="gpuctl-Tag">{words.__('after this cell')}</span>
             )}
           </span>
