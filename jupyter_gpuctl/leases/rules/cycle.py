@@ -35,7 +35,7 @@ from .plans import Plan, Planner
 
 def planned_end(lease: Lease) -> float:
     """When a lease that holds devices leaves them, if it uses all of its time; may be infinite."""
-    if lease.status is LeaseStatus.OFFERED and lease.offer_expires_at is not None:
+    if lease.offer_expires_at is not None and lease.status is LeaseStatus.OFFERED:
         return lease.offer_expires_at + lease.request.duration
     return inf if lease.expires_at is None else lease.expires_at
 
@@ -85,17 +85,18 @@ class Cycle:
         told: list[Decision] = []
         lapsed: list[Decision] = []
         now = self.now
+        queued, active, ended = LeaseStatus.QUEUED, LeaseStatus.ACTIVE, LeaseStatus.ENDED
         for lease in self.snapshot.leases:
             status, end = lease.status, lease.expires_at
-            if status is LeaseStatus.QUEUED:
+            if status is queued:
                 self.queued.append(lease)
-            elif status is LeaseStatus.ENDED:
+            elif status is ended:
                 continue
             elif end is not None and end <= now:
                 kind = expired if lease.ending is None else told
                 kind.append(End(lease.id, lease.ending or EndReason.EXPIRED, end))
                 self.over.append(replace(lease, ended_at=end))
-            elif status is LeaseStatus.ACTIVE:
+            elif status is active:
                 self.held.append(lease)
             elif lease.offer_expires_at is not None and lease.offer_expires_at <= now:
                 lapsed.append(End(lease.id, EndReason.LAPSED, lease.offer_expires_at))
@@ -272,7 +273,9 @@ class Cycle:
         Source: EASY backfilling (Lifka 1995), with the shortest first as in Tsafrir, Etsion and
         Feitelson (IEEE TPDS 2007), and with the devices that a head waits for, not their number.
         """
-        for entry in sorted(behind, key=lambda e: (-e.bound.priority, e.duration)):
+        line = sorted(behind, key=attrgetter("duration"))
+        line.sort(key=attrgetter("bound.priority"), reverse=True)
+        for entry in line:
             if self._may(entry):
                 devices = self._find(entry)
                 if devices is not None:

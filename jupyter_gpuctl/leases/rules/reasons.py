@@ -195,6 +195,6 @@ class Reasons:
             catalogue, now = self._cycle.catalogue, self._cycle.now
             devices = [d for cell in catalogue.cells_of[kind] for d in catalogue.cells[cell]]
             holds = self._cycle.board.holds
-            ends = (hold.end for d in devices for hold in holds[d] if hold.end > now)
+            ends = [end for d in devices for end, _, _, _ in holds[d] if end > now]
             found = self._kinds[kind] = (len(devices), min(ends, default=inf))
         return found
