@@ -200,7 +200,8 @@ class Account:
     spent: float = 0.0
     """Milli-device-seconds within the present window of the account's GPU-hour limit."""
     decayed: float = 0.0
-    """Milli-device-seconds, halved every :data:`.accounting.HALF_LIFE`, as of ``decayed_at``."""
+    """Milli-device-seconds, halved every :data:`.rules.accounting.HALF_LIFE`; as of
+    ``decayed_at``."""
     decayed_at: float = 0.0
 
 

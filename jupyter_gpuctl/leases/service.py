@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ..api.checks import Check
 from ..core.encoding import encode
-from . import answers, health, refusals
+from . import answers, grants, health, refusals
 from .answers import Actor
 from .bindings import GIVEN_BACK, Bindings
 from .changes import Change
 from .cursors import parse_end, parse_row, write_end
 from .keeper import Keeper
-from .model import EndReason, Lease, LeaseStatus, Outcome, Request, Verdict
-from .policy import Policy
-from .ports import DeviceDirectory, MachineClocks, PolicySource, Remembered, StoreSource
+from .model import EndReason, Lease, LeaseStatus, Request
+from .ports import DeviceDirectory, MachineClocks, PolicySource, StoreSource
 from .rules import scheduler
 from .turns import Turn
 from .wire import AuditsAnswer, LeaseAnswer, LeasesAnswer, PreviewAnswer, QuotaAnswer
@@ -76,11 +73,11 @@ class Authority:
         refusals.may_act(actor)
         fingerprint = hashlib.sha256(encode(request)).hexdigest()
         with self._keeper.turn(actor.user) as turn:
-            answer = _repeated(turn, actor, key, fingerprint)
+            answer = grants.repeated(turn, actor, key, fingerprint)
             if answer is None:
-                answer = _requested(turn, actor, request)
+                answer = grants.requested(turn, actor, request)
                 if key is not None and answer is not None:
-                    _remember(turn, actor, key, fingerprint, answer.id)
+                    grants.remember(turn, actor, key, fingerprint, answer.id)
         assert answer is not None, "a turn with a refusal raises it"
         return answer
 
@@ -174,12 +171,12 @@ class Authority:
         fingerprint = hashlib.sha256(f"extend {lease_id} {seconds}".encode()).hexdigest()
         with self._keeper.turn(actor.user) as turn:
             lease = _settled(turn, actor, lease_id)
-            answer = _repeated(turn, actor, key, fingerprint)
+            answer = grants.repeated(turn, actor, key, fingerprint)
             if answer is None:
                 refusals.still_live(lease)
-                answer = _extended(turn, actor, lease, seconds)
+                answer = grants.extended(turn, actor, lease, seconds)
                 if key is not None and turn.refusal is None:
-                    _remember(turn, actor, key, fingerprint, lease_id)
+                    grants.remember(turn, actor, key, fingerprint, lease_id)
         return answer
 
     def release(self, actor: Actor, lease_id: str, reason: str = "") -> LeaseAnswer:
@@ -279,58 +276,6 @@ class Authority:
         self._keeper.close()
 
 
-def _requested(turn: Turn, actor: Actor, request: Request) -> LeaseAnswer | None:
-    """The new lease; ``None``: refused, and the turn knows why."""
-    books = turn.books
-    refusals.need_quotas(turn.conditions.policy)
-    refusals.of_their_group(actor, request, turn.conditions.policy)
-    refusals.need_devices(turn.conditions.view)
-    if books.overdue():
-        books.settle()
-    found = scheduler.assess(books.snapshot, actor.user, request, books.now)
-    if found.verdict.outcome is Outcome.REFUSED:
-        books.note(actor.user, "lease.refuse", None, _asked(request, found.verdict))
-        turn.refusal = refusals.refused(found.verdict)
-        return None
-    lease = Lease(
-        id=_new_id(turn),
-        owner=actor.user,
-        request=_charged(request, turn.conditions.policy, actor.user),
-        status=LeaseStatus.QUEUED,
-        created_at=books.now,
-        kernel_id=request.kernel_id,
-    )
-    books.add(lease)
-    books.note(actor.user, "lease.request", lease, _asked(request))
-    books.settle()
-    granted = books.live[lease.id].holds and found.verdict.outcome is Outcome.ADMITTED
-    return _answer(turn, actor, lease.id, found.verdict if granted else None)
-
-
-def _new_id(turn: Turn) -> str:
-    """Ids sort as requests came: of two at the same moment the earlier goes first."""
-    return f"{turn.transaction.revision:08x}{secrets.token_hex(2)}"
-
-
-def _extended(turn: Turn, actor: Actor, lease: Lease, seconds: int) -> LeaseAnswer:
-    books = turn.books
-    expires_at = refusals.begun(lease)
-    refusals.need_quotas(turn.conditions.policy)
-    found = scheduler.extend(books.snapshot, lease.id, seconds, books.now)
-    if found.verdict.outcome is Outcome.REFUSED or found.expires_at is None:
-        detail = {"action": "extend", "seconds": seconds, "limit": found.verdict.limit}
-        books.note(actor.user, "lease.refuse", lease, detail)
-        turn.refusal = refusals.refused(found.verdict)
-        return _answer(turn, actor, lease.id)
-    gained = round(found.expires_at - expires_at)
-    request = replace(lease.request, duration=lease.request.duration + gained)
-    books.put(replace(lease, expires_at=found.expires_at, request=request))
-    detail = {"seconds": gained, "asked": seconds, "expires_at": found.expires_at}
-    books.note(actor.user, "lease.extend", lease, detail)
-    books.settle()
-    return _answer(turn, actor, lease.id, found.verdict)
-
-
 def _settled(turn: Turn, actor: Actor, lease_id: str) -> Lease:
     """The lease as it is by now: what is overdue has ended.
 
@@ -340,49 +285,3 @@ def _settled(turn: Turn, actor: Actor, lease_id: str) -> Lease:
     if turn.books.overdue():
         turn.books.settle()
     return refusals.seen_by(actor, turn.lease(lease_id), lease_id)
-
-
-def _answer(turn: Turn, actor: Actor, lease_id: str, verdict: Verdict | None = None) -> LeaseAnswer:
-    lease = turn.lease(lease_id)
-    assert lease is not None
-    return turn.state().picture.lease(lease, actor, verdict)
-
-
-def _repeated(turn: Turn, actor: Actor, key: str | None, fingerprint: str) -> LeaseAnswer | None:
-    """The answer to what this key asked before; ``None``: it asked nothing.
-
-    Raises:
-        Conflict: that was something else.
-    """
-    known = None if key is None else turn.transaction.remembered(actor.user, key)
-    if key is None or known is None:
-        return None
-    if known.fingerprint != fingerprint:
-        raise refusals.key_reused(key, known.lease_id)
-    return _answer(turn, actor, known.lease_id)
-
-
-def _remember(turn: Turn, actor: Actor, key: str, fingerprint: str, lease_id: str) -> None:
-    what = Remembered(fingerprint, lease_id)
-    turn.transaction.remember(actor.user, key, what, turn.books.now)
-
-
-def _asked(request: Request, verdict: Verdict | None = None) -> dict[str, object]:
-    """For the audit."""
-    asked = {
-        "gpus": answers.gpus(request),
-        "duration": request.duration,
-        "gpu_memory": request.memory,
-        "gpu_model": request.model,
-        "group": request.group,
-        "limit": None if verdict is None else verdict.limit,
-    }
-    return {name: value for name, value in asked.items() if value is not None}
-
-
-def _charged(request: Request, policy: Policy, user: str) -> Request:
-    """With the group that it is charged to: the first of the user's where none is named."""
-    groups = policy.groups_of(user)
-    if request.group is not None or not groups:
-        return request
-    return replace(request, group=groups[0].name)

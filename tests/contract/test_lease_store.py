@@ -15,7 +15,8 @@ from jupyter_gpuctl.core.errors import Conflict
 from jupyter_gpuctl.leases.model import EndReason, Lease, LeaseStatus, Request
 from jupyter_gpuctl.leases.ports import AuditEntry, Kept, LeaseStore, LeaseTransaction, Remembered
 from jupyter_gpuctl.leases.rules.accounting import HALF_LIFE
-from jupyter_gpuctl.store.leases import REMEMBERED_FOR, SqliteLeaseStore
+from jupyter_gpuctl.store.leases import SqliteLeaseStore
+from jupyter_gpuctl.store.transaction import REMEMBERED_FOR
 from tests.contract.leases import ANCHOR, DEVICES, GIB, NOW, active, ended, live, put, queued
 
 

@@ -55,7 +55,7 @@ DOORS = {
     "pathspec": {"validation/paths.py"},
     "sqlalchemy": {
         *(f"store/{name}.py" for name in ("check", "engine", "leases", "migrate", "reader")),
-        *(f"store/{name}.py" for name in ("schema", "troubles")),
+        *(f"store/{name}.py" for name in ("schema", "transaction", "troubles")),
         *MIGRATIONS,
     },
     "alembic": {"store/migrate.py", "store/migrations/env.py", *MIGRATIONS},
