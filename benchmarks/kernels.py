@@ -108,7 +108,9 @@ async def _measure(rounds: int) -> tuple[dict[tuple[str, str, str], list[float]]
         brokers = {PLAIN: None, LEASED: _launches(desk, KernelLimits()), LIMITED: limited}
         kernelspecs = _kernelspecs(folder)
         managers = {
-            kind: AsyncMultiKernelManager(parent=_Server(broker), kernel_spec_manager=kernelspecs)
+            kind: AsyncMultiKernelManager(
+                parent=_Server(broker), kernel_spec_manager=kernelspecs, connection_dir=str(folder)
+            )
             for kind, broker in brokers.items()
         }
         for number in range(rounds + 1):
