@@ -73,7 +73,8 @@ class Tally:
 
     def cost(self, milli: int, begin: float, end: float) -> float:
         """What a lease of ``milli`` from ``begin`` to ``end`` takes from this window."""
-        return milli * max(0.0, min(end, self.reset) - begin)
+        last = min(self.reset, end)
+        return milli * (last - begin) if last > begin else 0.0
 
     def commit(self, milli: int, begin: float, end: float) -> None:
         """Count a lease of ``milli`` from ``begin`` to ``end`` as if it were used to its end."""

@@ -33,6 +33,8 @@ def share_time(
         beyond += share
     if too_much <= 0 and beyond <= 0:
         return now
+    if len(holds) == 1:
+        return max(holds[0].end, now)
     time = now
     for end, milli, share, _ in sorted(holds):
         if too_much <= 0 and beyond <= 0:
