@@ -58,7 +58,7 @@ def test_two_people_take_turns_with_two_gpus(seat: Seat) -> None:
     expect(b.section("Who holds what")).to_contain_text("user-a")
     b.shoot("taken")
     b.button("Get in line").click()
-    b.fill(gpus="1", duration="40s")
+    b.fill(gpus="1", duration="25s")
     expect(b.outcome).to_contain_text(
         re.compile(rf"You would be 1st in line; expected start about (\w+ )?{CLOCK}")
     )
@@ -92,11 +92,11 @@ def test_two_people_take_turns_with_two_gpus(seat: Seat) -> None:
     expect(b.headline).not_to_have_text(before)
     b.button("Extend").click()
     b.page.get_by_role("menuitem", name="Another time…").click()
-    b.dialog.get_by_role("textbox").fill("30s")
+    b.dialog.get_by_role("textbox").fill("10s")
     b.page.keyboard.press("Enter")
     expect(b.toast(re.compile("yours until"))).to_be_visible()
     expect(b.section("My leases").locator(".gpuctl-Lease-facts")).to_have_attribute(
-        "title", re.compile("1 GPU for 1.min 10.s")
+        "title", re.compile("1 GPU for 35.s")
     )
     b.shoot("ending")
     expect(b.headline).to_have_count(0, timeout=120_000)
