@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jupyter_gpuctl.leases.model import EndReason, Limit, Reclaim, Start
+from jupyter_gpuctl.leases.model import Account, EndReason, Limit, Reclaim, Start
 from jupyter_gpuctl.leases.policy import Limits
 from jupyter_gpuctl.leases.rules import scheduler
 from tests.unit.lease_worlds import (
@@ -341,3 +341,45 @@ def test_what_is_left_over_of_a_claim_serves_the_next_in_line():
     again, outlook = decided(then)
     assert again == {}
     assert {each.estimated_start for each in outlook.standings.values()} == {NOW + 600}
+
+
+def test_nominal_quota_that_one_ahead_can_not_use_yet_is_the_next_one_s():
+    (big,), (small,) = machine("a", 1), machine("b", 1, memory=16 * GIB)
+    large = replace(vision(), memory=40 * GIB)
+    snapshot = world(
+        (big, small),
+        holds("dan's", big, owner="dan", until=5 * HOUR, since=HOUR, request=ask(1, 6)),
+        waits("planned", "ann", large, 90),
+        waits("stuck", "ann", large, 80),
+        waits("next", "ben", vision()),
+        waits("borrower", "dan", ask(interactive=False), 99),
+        policy=policy(
+            group("vision", "ann", "ben", pool=Limits(gpus=quota(8, nominal=2))),
+            default=Limits(gpus=quota(4, nominal=1)),
+            reclaim_grace=600,
+        ),
+        groups={"vision": Account(0.0, 1e9, NOW)},
+    )
+    found, outlook = decided(snapshot)
+    assert set(found) == {"next"}
+    assert isinstance(found["next"], Start)
+    assert outlook.standings["planned"].estimated_start == NOW + 5 * HOUR
+
+
+def test_what_is_planned_for_one_within_nominal_quota_is_not_passed_on():
+    (big,), (small,) = machine("a", 1), machine("b", 1, memory=16 * GIB)
+    large = replace(vision(), memory=40 * GIB)
+    snapshot = world(
+        (big, small),
+        holds("dan's", big, owner="dan", until=5 * HOUR, since=HOUR, request=ask(1, 6)),
+        waits("planned", "ann", large, 90),
+        waits("next", "ben", vision()),
+        waits("borrower", "dan", ask(interactive=False), 99),
+        policy=policy(
+            group("vision", "ann", "ben", pool=Limits(gpus=quota(8, nominal=1))),
+            default=Limits(gpus=quota(4, nominal=1)),
+            reclaim_grace=600,
+        ),
+        groups={"vision": Account(0.0, 1e9, NOW)},
+    )
+    assert set(decided(snapshot)[0]) == {"borrower"}

@@ -131,7 +131,8 @@ class Cycle:
         self.nominal, self.borrowing, self.passed = in_order(found, self.ledger)
         self._claims: Claims | None = None
         # Who has no right to it any more leaves it to the others.
-        for claimant in self._told.keys() - {entry.lease.id for entry in self.nominal}:
+        able = {entry.lease.id for entry in (*self.nominal, *self.borrowing)}
+        for claimant in self._told.keys() - able:
             self._let_go(claimant)
         self._lends = bool(self.borrowing) or any(True for _ in self.ledger.beyond_nominal())
         """Whether anybody borrows, or would."""
@@ -284,15 +285,52 @@ class Cycle:
     # --- 7 -------------------------------------------------------------------------------------
 
     def preempt(self) -> None:
-        """Tell borrowers to give way to those within nominal quota who still wait."""
+        """Find borrowers who give way to those within nominal quota who still wait."""
         for entry in self.nominal if self._lends else ():
             claims = entry.bound.pool_quota is not None and entry.plan is None
             if claims and entry.started is None and self._may(entry):
                 plan = self._claim(entry)
                 if plan is not None:
                     self._keep(entry, plan)
+
+    def pass_on(self) -> None:
+        """Give nominal quota that those ahead can't use yet to the next in line of the same pool.
+
+        Else a member who borrows would use it up in this cycle, and in the next one somebody else
+        would be within it, and take back what was only just lent.
+        """
+        stuck = {id(e.bound.pool) for e in self.nominal if e.started is None and e.plan is None}
+        for entry in self.borrowing if stuck else ():
+            if (
+                id(entry.bound.pool) in stuck
+                and self.ledger.within_nominal(entry.bound, entry.milli)
+                and self._may(entry)
+            ):
+                entry.nominal = True
+                self._serve(entry)
+                entry.nominal = entry.started is not None or entry.plan is not None
+
+    def _serve(self, entry: Entry) -> None:
+        """Start ``entry``, or plan its start, or take back what it has a right to."""
+        devices = self._find(entry)
+        if devices is not None:
+            self._start(entry, devices)
+        elif not entry.want.kinds & self._waited_for:
+            self._wait(entry)
+        else:
+            plan = self._claim(entry)
+            if plan is not None:
+                self._keep(entry, plan)
+
+    def lend(self) -> None:
+        """Start those who borrow, on what is left."""
         for claimant in list(self._told):
             self._let_go(claimant)
+        left = [e for e in self.borrowing if e.started is None and e.plan is None]
+        self.backfill(self.admit(left))
+
+    def tell_borrowers(self) -> None:
+        """Decide what :meth:`preempt` and :meth:`pass_on` have found."""
         grace = self.now + self.policy.reclaim_grace
         for victim, entry in self._victims:
             whom = self._for_whom(entry)
@@ -340,5 +378,7 @@ def decided(snapshot: Snapshot, now: float) -> Cycle:
     cycle.order_the_queue()  # 4
     cycle.backfill(cycle.admit(cycle.nominal))  # 5, 6
     cycle.preempt()  # 7
-    cycle.backfill(cycle.admit(cycle.borrowing))
+    cycle.pass_on()
+    cycle.tell_borrowers()
+    cycle.lend()
     return cycle

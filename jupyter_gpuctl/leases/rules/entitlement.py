@@ -190,6 +190,12 @@ class Ledger:
                 use = self.tally(holding, limits.gpu_hours)
                 use.kept += use.cost(milli, start, end)
 
+    def within_nominal(self, bound: Terms, milli: int) -> bool:
+        """Whether ``milli`` more is guaranteed, beside what is held and what heads are left."""
+        quota, pool = bound.pool_quota, bound.pool
+        kept = pool.kept.milli if pool.kept is not None and pool.kept.nominal else 0
+        return quota is not None and pool.pooled + kept + milli <= quota.nominal
+
     def in_the_way(self, bound: Terms, milli: int, duration: float) -> bool:
         """Whether what a head of the queue needs of limits would be missing.
 

@@ -50,8 +50,9 @@ def decide(snapshot: Snapshot, now: float) -> Outlook:
     6. *Backfill*: later requests start, the shortest first, if they end before a head starts or use
        none of its devices and leave it its limits. So no head ever starts later for it.
     7. *Preempt what is borrowed*: those within nominal quota who still wait are given devices that
-       borrowers give back after a grace. What is idle then is lent: steps 5 and 6 for those who
-       would borrow.
+       borrowers give back after a grace. Nominal quota of those who can't be served yet goes to the
+       next in line of the same pool. What is idle then is lent: steps 5 and 6 for those who would
+       borrow.
     8. *Estimate starts* of those who go on waiting (:mod:`.forecast`), and say why they wait. This
        is worked out when somebody first asks: nothing that is decided rests on it.
 
