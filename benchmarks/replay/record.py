@@ -123,7 +123,8 @@ class Record:
         start, end = (at - self._window[0] for at in (low, high))
         first = min(BINS - 1, int(start / width))
         for bin_ in range(first, min(BINS - 1, int(end / width)) + 1):
-            seconds = min(end, (bin_ + 1) * width) - max(start, bin_ * width)
+            # At the border of two bins what is nothing may be a hair less.
+            seconds = max(0.0, min(end, (bin_ + 1) * width) - max(start, bin_ * width))
             for at, value in enumerate(values):
                 self._sums[bin_][at] += value * seconds
 
