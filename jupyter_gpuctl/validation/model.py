@@ -53,6 +53,17 @@ class CellStatus(StrEnum):
     """An earlier cell ended the run."""
 
 
+class Started(StrEnum):
+    """How the kernel of a notebook came up."""
+
+    COLD = "cold"
+    """It was started for this notebook alone, from nothing."""
+    FORKED = "forked"
+    """It is a child, not used before, of a process that had imported what notebooks import."""
+    CACHED = "cached"
+    """It was not run: nothing that its verdict rests on has changed since it last was."""
+
+
 class Tier(StrEnum):
     """What holds the limits, strongest first."""
 
@@ -109,6 +120,28 @@ class CellResult:
     peak_memory: int | None
     """Bytes, as for the notebook."""
     error: CellError | None
+    started_at: float | None = None
+    """Seconds after the kernel's start began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that an author should know, beside the verdict."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    rule: str
+    """Its name, such as ``broken-link``: what a setting switches off."""
+    message: str
+    """One sentence."""
+    hint: str
+    """What would mend it; may be empty."""
+    cell: int | None = None
+    """Position among all cells, from 0; ``None``: the file as a whole."""
+    line: int | None = None
+    """In the cell, from 1."""
+    fails: bool = False
+    """Whether the notebook counts as failed for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +178,7 @@ class NotebookResult:
     """Bytes that the kernel and all that it started held at once, page cache left out."""
     enforced_by: Tier | None
     """What held the limits; ``None`` where nothing was started."""
-    started: str
-    """``cold``: its kernel was started for it alone, from nothing."""
+    started: Started
     cell: int | None
     """Index of the cell that decided the verdict."""
     error: CellError | None
@@ -155,6 +187,13 @@ class NotebookResult:
     """Who held the memory shortly before it ran out, the largest first."""
     cells: tuple[CellResult, ...]
     """All code cells, in order."""
+    cold_because: str = ""
+    """Why its kernel was not forked, where that was wanted."""
+    memory: tuple[tuple[float, int], ...] = ()
+    """Seconds after the kernel's start began, and bytes held then: at most 400 points, with every
+    peak. Empty where it wasn't measured."""
+    findings: tuple[Finding, ...] = ()
+    """What the course checks found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +214,7 @@ class Validation:
 def unrun(path: str, verdict: Verdict, reason: str, hint: str = "") -> NotebookResult:
     """The result of a notebook that was never started."""
     return NotebookResult(
-        path, verdict, reason, hint, None, None, None, None, "cold", None, None, (), ()
+        path, verdict, reason, hint, None, None, None, None, Started.COLD, None, None, (), ()
     )
 
 

@@ -22,7 +22,7 @@ from .events import (
     PlannedCell,
     Refused,
 )
-from .model import CellError, CellResult, CellStatus, Limits, NotebookResult, Verdict
+from .model import CellError, CellResult, CellStatus, Limits, NotebookResult, Started, Verdict
 
 _STATUS_OF = {
     Verdict.TIMED_OUT: CellStatus.TIMED_OUT,
@@ -98,7 +98,7 @@ def judge(path: str, limits: Limits, events: Sequence[Event]) -> NotebookResult:
         cpu_seconds=log.end.cpu_seconds if ran else None,
         peak_memory=log.end.peak_memory if ran else None,
         enforced_by=log.end.enforced_by if ran else None,
-        started="cold",
+        started=Started.COLD,
         cell=cell,
         error=error,
         processes=log.end.processes if verdict is Verdict.OUT_OF_MEMORY else (),
