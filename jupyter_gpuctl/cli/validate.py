@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..core.errors import InvalidInput
 from ..core.quantities import parse_bytes, parse_duration
 from ..validation.model import Limits, Validation, exit_status
 from ..validation.reports import json as json_report
+from .validate_past import PastOptions, past_options
+from .validate_settings import settings_of, settings_option
 
 _RENDERERS: dict[str, Callable[[Validation], str]] = {"json": json_report.render}
 _LEAST_MEMORY = 16 * 1024**2
@@ -46,12 +49,29 @@ class _Quantity(click.ParamType):  # type: ignore[type-arg]
         return quantity
 
 
+class _Jobs(click.ParamType):  # type: ignore[type-arg]
+    """A number of notebooks at a time, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if str(value).strip().lower() == "auto":
+            return jobs_for(len(os.sched_getaffinity(0)))
+        number: int = click.IntRange(1, 1024).convert(value, param, ctx)
+        return number
+
+
+def jobs_for(cores: int) -> int:
+    """Half as many notebooks as cores, since many use several; all of two, and eight at most."""
+    return max(1, min(cores, max(2, cores // 2), 8))
+
+
 _DURATION = _Quantity("DURATION", parse_duration, 0)
 _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 
 
 @click.command(no_args_is_help=False)
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
     "--time-limit",
     type=_DURATION,
@@ -74,15 +94,22 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 @click.option(
     "--jobs",
     "-j",
-    type=click.IntRange(1, 1024),
-    default=None,
-    help="Notebooks at a time; 2 where there are the cores for it.",
+    type=_Jobs(),
+    default="auto",
+    help="Notebooks at a time, if there is the memory; auto: half as many as cores, but 2 if there "
+    "are 2.",
 )
 @click.option(
     "--kernel",
     metavar="NAME",
     default=None,
     help="Run all with this kernel, instead of those that the notebooks name.",
+)
+@click.option(
+    "--ignore",
+    metavar="PATTERN",
+    multiple=True,
+    help="Leave out what matches, as a line of a .gitignore would.",
 )
 @click.option(
     "--report",
@@ -95,16 +122,22 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 @click.option(
     "--limit-tier", type=click.Choice(["auto", "cgroup", "watcher"]), default="auto", hidden=True
 )
+@past_options
+@settings_option
+@click.pass_context
 def validate(
+    ctx: click.Context,
     paths: tuple[str, ...],
     time_limit: float | None,
     cell_time_limit: float | None,
     memory_limit: int | None,
-    jobs: int | None,
+    jobs: int,
     kernel: str | None,
+    ignore: tuple[str, ...],
     reports: tuple[str, ...],
     as_json: bool,
     limit_tier: str,
+    past: PastOptions,
 ) -> int:
     """Run notebooks and say of each whether it passed.
 
@@ -113,25 +146,45 @@ def validate(
 
     Exit status: 0 all passed, 1 some did not, 2 wrong usage, 130 interrupted.
     """
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH...'.", ctx)
     targets = [_target(text) for text in (*reports, *(["json"] if as_json else []))]
     # What starts nothing is said before what takes time to load.
+    from ..validation.options import Override
+    from ..validation.paths import Patterns
+    from ..validation.room import memory_room
     from ..validation.runner import WorkerRunner
     from ..validation.service import Request, Validator
     from .validate_screen import Screen
 
+    settings = settings_of(ctx)
+    folder = settings.folder or "."
     request = Request(
         paths=paths,
         limits=Limits(time_limit, cell_time_limit, memory_limit),
-        jobs=jobs or min(2, len(os.sched_getaffinity(0))),
+        jobs=jobs,
         kernel=kernel,
+        overrides=tuple(
+            Override(Patterns(patterns, folder), values)
+            for patterns, values in settings.by_notebook(ctx)
+        ),
+        ignore=Patterns(ignore, _home_of("ignore", ctx, folder)) if ignore else None,
+        since=past.since,
     )
-    validator = Validator(WorkerRunner(limit_tier))
+    runs = past.runs((settings.folder,) if settings.folder else ())
+    validator = Validator(WorkerRunner(limit_tier), past=runs, room=memory_room)
     with Screen() as screen, _stopped_by_signals(validator.stop, screen.stopping):
         validation = validator.validate(request, screen)
     for target, render in targets:
         _write(target, render(validation))
     screen.summarise(validation)
     return exit_status(validation)
+
+
+def _home_of(name: str, ctx: click.Context, folder: str) -> str:
+    """Where the patterns of a parameter begin: here, or where the settings lie."""
+    given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    return "." if given else folder
 
 
 def _target(text: str) -> tuple[str, Callable[[Validation], str]]:

@@ -24,7 +24,16 @@ from rich.text import Text
 
 from ..core.quantities import format_bytes, format_duration
 from ..validation.events import CellStarted, Event, KernelReady, Planned
-from ..validation.model import Limits, NotebookResult, Tier, Validation, Verdict, summary, words
+from ..validation.model import (
+    Limits,
+    NotebookResult,
+    Started,
+    Tier,
+    Validation,
+    Verdict,
+    summary,
+    words,
+)
 
 _STYLES = {Verdict.PASSED: "green", Verdict.SKIPPED: "dim"}
 _MARKS = {Verdict.PASSED: "✓", Verdict.SKIPPED: "-"}
@@ -43,7 +52,7 @@ class Screen:
         self._cells: dict[str, dict[int, int]] = {}
         self._name_width = 0
         self._common = ""
-        self._jobs = 1
+        self._limits = Limits()
 
     def __enter__(self) -> Screen:
         return self
@@ -59,7 +68,9 @@ class Screen:
 
     def planned(self, paths: Sequence[str], limits: Limits, jobs: int, tier: Tier) -> None:
         self._common = common_folder(paths)
-        self._name_width = min(_WIDEST_NAME, max(len(self._name(path)) for path in paths))
+        self._limits = limits
+        longest = max((len(self._name(path)) for path in paths), default=0)
+        self._name_width = min(_WIDEST_NAME, longest)
         self._print(Text(header(len(paths), limits, jobs, tier)), indent=0)
         self._print(Text(""))
         if self._bars is not None:
@@ -97,6 +108,8 @@ class Screen:
         self._print(Text(""))
         told = summary(validation.notebooks, self._name)
         self._print(Text(f"{told} · {format_duration(validation.duration)}"), indent=2)
+        for line in provenance(validation):
+            self._print(Text(line), indent=2)
 
     def _name(self, path: str) -> str:
         """The path as it is told: what all have in common adds nothing."""
@@ -111,7 +124,10 @@ class Screen:
         line.append(f" {name}  ")
         if result.verdict is Verdict.PASSED:
             duration, peak = format_duration(result.duration), format_bytes(result.peak_memory)
-            yield line.append(f"{duration:>8}  {peak:>8}"), _INDENT
+            line.append(f"{duration:>8}  {peak:>8}")
+            if result.started is Started.CACHED:
+                line.append("  cached", style="dim")
+            yield line, _INDENT
             return
         line.append(words(result.verdict), style=style)
         room = max(13, len(words(result.verdict)))
@@ -124,6 +140,8 @@ class Screen:
             yield Text(reason), _INDENT
         for detail in details(result):
             yield Text(printable(detail), style="dim"), _INDENT
+        if result.limits not in (None, self._limits):
+            yield Text(f"its own: {limits_words(result.limits)}", style="dim"), _INDENT
 
     def _print(self, line: Text, indent: int = 0) -> None:
         """One line; on a terminal folded at its width, in a log never."""
@@ -181,15 +199,30 @@ class _Bars(Progress):
 
 def header(count: int, limits: Limits, jobs: int, tier: Tier) -> str:
     """``Validating 38 notebooks, 2 at a time, limits 10 min and 2.0 GiB (enforced by …)``."""
+    notebooks = "1 notebook" if count == 1 else f"{count} notebooks, {jobs} at a time"
+    return f"Validating {notebooks}, {limits_words(limits)} (enforced by {tier})"
+
+
+def limits_words(limits: Limits) -> str:
+    """``limits 10 min, 3 s a cell and 2.0 GiB``; ``no limits``."""
     told = [
         *([limit_words(limits.time)] if limits.time is not None else []),
         *([f"{limit_words(limits.cell_time)} a cell"] if limits.cell_time is not None else []),
         *([format_bytes(limits.memory)] if limits.memory is not None else []),
     ]
     joined = " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
-    notebooks = "1 notebook" if count == 1 else f"{count} notebooks, {jobs} at a time"
-    limited = f"limits {joined}" if len(told) > 1 else f"limit {joined}" if told else "no limits"
-    return f"Validating {notebooks}, {limited} (enforced by {tier})"
+    return f"limits {joined}" if len(told) > 1 else f"limit {joined}" if told else "no limits"
+
+
+def provenance(validation: Validation) -> Iterable[str]:
+    """What was not run now: results of earlier runs, notebooks that did not change."""
+    cached = sum(result.started is Started.CACHED for result in validation.notebooks)
+    if cached:
+        told = "1 result is" if cached == 1 else f"{cached} results are"
+        yield f"{told} of an earlier run, as nothing they rest on has changed (--no-cache)"
+    if validation.since:
+        told = "1 notebook" if validation.left_out == 1 else f"{validation.left_out} notebooks"
+        yield f"{told} left out: not changed since {printable(validation.since)}"
 
 
 def limit_words(seconds: float) -> str:

@@ -194,6 +194,10 @@ class NotebookResult:
     peak. Empty where it wasn't measured."""
     findings: tuple[Finding, ...] = ()
     """What the course checks found."""
+    not_preloaded: tuple[str, ...] = ()
+    """Modules that its forked kernel had to import by itself, each with the reason."""
+    limits: Limits | None = None
+    """Those that held for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,10 @@ class Validation:
     limits: Limits
     interrupted: bool
     notebooks: tuple[NotebookResult, ...]
+    since: str = ""
+    """The git revision against which ``left_out`` are unchanged; empty: all were asked for."""
+    left_out: int = 0
+    """Notebooks that were found, and not run for that."""
 
 
 def unrun(path: str, verdict: Verdict, reason: str, hint: str = "") -> NotebookResult:
@@ -265,14 +273,18 @@ class PeakMeter:
 
     def add(
         self, used: int, cache: int = 0, watermark: int | None = None, *, fresh: bool = False
-    ) -> None:
-        """One reading in bytes; ``fresh``: the watermark is that of the time since the last."""
+    ) -> int:
+        """One reading in bytes; ``fresh``: the watermark is that of the time since the last.
+
+        Returns the most since the reading before.
+        """
         peak = used
         if watermark is not None and (fresh or watermark > self._highest):
             peak = max(used, watermark - max(cache, self._cache))
             self._highest = max(self._highest, watermark)
         self._cache, self._used = cache, used
         self.total, self.since_mark = max(self.total, peak), max(self.since_mark, peak)
+        return peak
 
     def mark(self) -> None:
         """A cell begins here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from .events import Event
@@ -14,6 +15,13 @@ class NotebookRunner(Protocol):
 
     tier: Tier
     """What will hold the limits, as far as can be told before."""
+
+    def expect(self, paths: Sequence[str]) -> None:
+        """Once, before the first :meth:`run`: the notebooks that are going to be run.
+
+        What they have in common may be made ready. Runs of others are allowed.
+        """
+        ...
 
     def run(
         self, path: str, limits: Limits, kernel: str | None, on_event: Callable[[Event], None]
@@ -31,6 +39,75 @@ class NotebookRunner(Protocol):
         Called from any thread, and from signal handlers.
         """
         ...
+
+    def close(self) -> None:
+        """Nothing is going to run any more: leave no process. Called once, after the runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a notebook is likely to take. ``None``: it is not known."""
+
+    seconds: float | None = None
+    memory: int | None = None
+    """Bytes at its peak."""
+    cells: int = 0
+    """Code cells that it has."""
+
+
+class PastRuns(Protocol):
+    """What earlier validations found out.
+
+    The service calls :meth:`begin` and :meth:`end` on worker threads, several at once, and the
+    others on its own.
+    """
+
+    def recall(self, path: str, limits: Limits, kernel: str | None) -> NotebookResult | None:
+        """A result that still holds under ``limits``: then the notebook is not run."""
+        ...
+
+    def expected(self, path: str) -> Expected:
+        """Called for each that will run."""
+        ...
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """Called once, before the first of ``paths`` starts."""
+        ...
+
+    def begin(self, path: str, limits: Limits, kernel: str | None) -> None:
+        """Called right before a run."""
+        ...
+
+    def end(self, path: str, kernel: str | None, result: NotebookResult) -> None:
+        """Called right after a run that began."""
+        ...
+
+    def close(self) -> None:
+        """Called when nothing runs any more, also after an interruption."""
+        ...
+
+
+class NoPast:
+    """Remembers nothing."""
+
+    def recall(self, path: str, limits: Limits, kernel: str | None) -> NotebookResult | None:
+        return None
+
+    def expected(self, path: str) -> Expected:
+        return Expected()
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        pass
+
+    def begin(self, path: str, limits: Limits, kernel: str | None) -> None:
+        pass
+
+    def end(self, path: str, kernel: str | None, result: NotebookResult) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class Listener(Protocol):
