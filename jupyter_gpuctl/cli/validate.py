@@ -19,6 +19,7 @@ from ..validation.model import Limits, Validation, exit_status
 from ..validation.reports import json as json_report
 from .validate_past import PastOptions, past_options
 from .validate_settings import settings_of, settings_option
+from .validate_start import StartOptions, start_options
 
 _RENDERERS: dict[str, Callable[[Validation], str]] = {"json": json_report.render}
 _LEAST_MEMORY = 16 * 1024**2
@@ -119,10 +120,8 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
     help="Write a report: json. Without FILE, or to -, on standard output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --report json.")
-@click.option(
-    "--limit-tier", type=click.Choice(["auto", "cgroup", "watcher"]), default="auto", hidden=True
-)
 @past_options
+@start_options
 @settings_option
 @click.pass_context
 def validate(
@@ -136,8 +135,8 @@ def validate(
     ignore: tuple[str, ...],
     reports: tuple[str, ...],
     as_json: bool,
-    limit_tier: str,
     past: PastOptions,
+    start: StartOptions,
 ) -> int:
     """Run notebooks and say of each whether it passed.
 
@@ -153,7 +152,6 @@ def validate(
     from ..validation.options import Override
     from ..validation.paths import Patterns
     from ..validation.room import memory_room
-    from ..validation.runner import WorkerRunner
     from ..validation.service import Request, Validator
     from .validate_screen import Screen
 
@@ -172,8 +170,13 @@ def validate(
         since=past.since,
     )
     runs = past.runs((settings.folder,) if settings.folder else ())
-    validator = Validator(WorkerRunner(limit_tier), past=runs, room=memory_room)
-    with Screen() as screen, _stopped_by_signals(validator.stop, screen.stopping):
+    runner = start.runner()
+    validator = Validator(runner, past=runs, room=memory_room)
+    with (
+        contextlib.closing(runner),
+        Screen() as screen,
+        _stopped_by_signals(validator.stop, screen.stopping),
+    ):
         validation = validator.validate(request, screen)
     for target, render in targets:
         _write(target, render(validation))

@@ -248,6 +248,14 @@ def resident(pid: int) -> int:
     return _sum_fields(f"/proc/{pid}/status", ("RssAnon:", "RssShmem:", "VmSwap:"))
 
 
+def anonymous(pid: int) -> int:
+    """Bytes that the process holds for itself, swapped ones too; shared memory left out.
+
+    Pages that it shares since a fork count in full. 0 when it is gone.
+    """
+    return _sum_fields(f"/proc/{pid}/status", ("RssAnon:", "VmSwap:"))
+
+
 def proportional(pid: int) -> int:
     """As :func:`resident`, but a page that several share is divided among them. Slow: it walks
     the page tables. Where it may not be read, :func:`resident`.

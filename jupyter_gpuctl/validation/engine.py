@@ -1,7 +1,8 @@
 """The process that runs one notebook, on nbconvert: the only importer of nbconvert and nbclient.
 
-Started by the worker, through ``start_engine``, with the job on its standard input, then a line for
-each cell that may start; it writes events to the descriptor that it is told. It holds no limits:
+Started by the worker, through ``start_engine``, or forked from the warm process, with the job on
+its standard input, then a line for each cell that may start; it writes events to the descriptor
+that it is told. It holds no limits:
 whatever happens to it or to its kernel, the worker outlives it. It interrupts what runs too long,
 so that the kernel can say where it stood; a kernel that doesn't listen is the worker's to kill.
 """
@@ -9,20 +10,25 @@ so that the kernel can say where it stood; a kernel that doesn't listen is the w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
+import queue
 import resource
 import sys
+import threading
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import nbformat
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import run_sync
 from nbconvert.preprocessors.execute import ExecutePreprocessor
 
 from ..core.errors import InvalidInput
+from ..host.births import give_up_first
 from ..host.trees import die_with_parent
 from .events import (
     Broken,
@@ -39,6 +45,7 @@ from .events import (
     from_line,
     to_line,
 )
+from .kernel_manager import KernelManager, Seed, wait_until_ready
 from .model import CellError, CellStatus
 from .notebooks import cell_limits, planned_cells, read_notebook
 from .tracebacks import failing_line, first_line, line_text, plain
@@ -61,7 +68,12 @@ class Engine(ExecutePreprocessor):
     """ExecutePreprocessor that tells what it does, and interrupts for good."""
 
     def __init__(
-        self, job: Job, running: frozenset[int], limits: dict[int, float | None], emit: Any
+        self,
+        job: Job,
+        running: frozenset[int],
+        limits: dict[int, float | None],
+        emit: Any,
+        may_go_on: Callable[[], object],
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             timeout=None,
@@ -69,15 +81,16 @@ class Engine(ExecutePreprocessor):
             startup_timeout=_START_TIMEOUT,
             record_timing=False,
             store_widget_state=False,
+            kernel_manager_class=KernelManager,
         )
         self._job, self._running, self._limits, self._emit = job, running, limits, emit
+        self._may_go_on = may_go_on
         self._deadline: float | None = None
         self._process: Any = None
         self.was_ready = False
         self._interrupted = False
         self._reply: dict[str, Any] | None = None
         self._outputs = 0
-        self.on_notebook_start = self._on_ready
         self.on_cell_execute = self._on_execute
         self.on_cell_error = self._on_error
 
@@ -86,10 +99,30 @@ class Engine(ExecutePreprocessor):
         self._emit(KernelStarting(now))
         if self._job.limits.time is not None:
             self._deadline = now + self._job.limits.time
+        if self._job.seed is not None and self.km is not None:
+            pid, word = self._job.seed
+            cast(KernelManager, self.km).seed = Seed(pid, word, self._job.entrances)
         await super().async_start_new_kernel(preexec_fn=self._enter, **kwargs)
         self._process = getattr(getattr(self.km, "provisioner", None), "process", None)
 
     start_new_kernel = run_sync(async_start_new_kernel)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """As nbclient does it, but for waiting."""
+        assert self.km is not None
+        self.kc = self.km.client()
+        try:
+            self.kc.start_channels()
+            client: Any = self.kc
+            await wait_until_ready(client, self.startup_timeout)
+        except Exception:
+            await self._async_cleanup_kernel()
+            raise
+        self.kc.allow_stdin = False
+        self._on_ready()
+        return self.kc
+
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def _enter(self) -> None:
         """In the child, before it becomes the kernel: everything that it starts inherits this."""
@@ -99,20 +132,18 @@ class Engine(ExecutePreprocessor):
             os.close(descriptor)
         die_with_parent()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        # If the machine itself runs out of memory, this is the process to give up.
-        with contextlib.suppress(OSError):
-            descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-            os.write(descriptor, b"500")
-            os.close(descriptor)
+        give_up_first()
 
-    def _on_ready(self, **_: Any) -> None:
+    def _on_ready(self) -> None:
         self.was_ready = True
         self._emit(KernelReady(time.monotonic(), getattr(self._process, "pid", None)))
 
     @property
     def exit_code(self) -> int | None:
-        """Of the kernel's process; ``None`` while it lives, or where it isn't ours to know."""
-        code: int | None = self._process.poll() if self._process is not None else None
+        """Of the kernel's process; ``None`` while it lives, or where the worker is to know."""
+        if self._process is None or self._job.seed is not None:
+            return None
+        code: int | None = self._process.poll()
         return code
 
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> Any:
@@ -165,7 +196,7 @@ class Engine(ExecutePreprocessor):
         kill = None if until is None else until + GRACE
         self._emit(CellStarted(cell_index, now, kill, limit, whole))
         # The worker measures before the cell runs: what follows is this cell's, not the last one's.
-        sys.stdin.buffer.readline()
+        self._may_go_on()
 
     def _interrupt(self) -> None:
         self._interrupted = True
@@ -196,7 +227,7 @@ def _cell_error(cell: Any, count: int | None, reply: dict[str, Any]) -> CellErro
     )
 
 
-def run(job: Job, emit: Any) -> None:
+def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
     """Run the notebook of ``job`` and tell ``emit`` what happens. Raises nothing foreseen."""
     try:
         notebook = read_notebook(job.path)
@@ -210,7 +241,8 @@ def run(job: Job, emit: Any) -> None:
     if not any(cell.runs for cell in cells):
         emit(Finished(time.monotonic()))
         return
-    engine = Engine(job, frozenset(cell.index for cell in cells if cell.runs), limits, emit)
+    running = frozenset(cell.index for cell in cells if cell.runs)
+    engine = Engine(job, running, limits, emit, may_go_on)
     folder = str(Path(job.path).resolve().parent)
     try:
         engine.preprocess(notebook, {"metadata": {"path": folder}})
@@ -247,16 +279,68 @@ def _require_kernel(name: str) -> None:
         ) from None
 
 
+def specification(name: str) -> dict[str, Any]:
+    """What is installed under this name, as far as forking asks; empty: nothing."""
+    try:
+        spec = KernelSpecManager().get_kernel_spec(name)
+    except (NoSuchKernel, ValueError, OSError):
+        return {}
+    return {"argv": spec.argv, "env": spec.env, "metadata": spec.metadata}
+
+
+def get_ready() -> None:
+    """Do in the warm process what every engine would do once; it starts no thread."""
+    empty = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
+    nbformat.reads(empty, as_version=4)  # type: ignore[no-untyped-call]
+    KernelSpecManager().find_kernel_specs()
+
+
 def main() -> None:
-    """Run the job on standard input."""
-    descriptor = int(sys.argv[1])
+    """Run the job on standard input; the first argument is the descriptor for the events."""
+    serve(int(sys.argv[1]))
+
+
+def forked() -> None:
+    """In a child of the warm process: descriptor 3 is for the events, 4 for the kernel's word."""
+    status = 1
+    try:
+        serve(3)
+        status = 0
+    except Exception:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Nothing of the warm process needs taking apart.
+    os._exit(status)
+
+
+def serve(descriptor: int) -> None:
+    """Run the job on standard input and write events to ``descriptor``."""
     os.set_inheritable(descriptor, False)
+    lines = _lines_of_worker()
 
     def emit(event: Event) -> None:
         os.write(descriptor, to_line(event))
 
     try:
-        run(from_line(sys.stdin.buffer.readline()), emit)
+        run(from_line(lines.get()), emit, lines.get)
     except Exception as error:
         emit(Broken(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"))
         raise
+
+
+def _lines_of_worker() -> queue.SimpleQueue[bytes]:
+    """What the worker says. When it says nothing more it is gone, and so is this process."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def listen() -> None:
+        partial = b""
+        # Not by a buffered reader, whose lock would be held when the process ends.
+        while data := os.read(0, 65536):
+            *whole, partial = (partial + data).split(b"\n")
+            for line in whole:
+                lines.put(line)
+        os._exit(1)
+
+    threading.Thread(target=listen, name="worker", daemon=True).start()
+    return lines

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.encoding import to_json
-from .model import CellError, CellStatus, Limits, ProcessMemory, Tier
+from .model import CellError, CellStatus, Limits, ProcessMemory, Started, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class Job:
     """A folder for its connection files; the worker removes it."""
     entrances: tuple[str, ...] = ()
     """Files by which the kernel enters its control group; the worker fills them in."""
+    seed: tuple[int, int] | None = None
+    """The process that waits to become the kernel, and the engine's descriptor to tell it by; the
+    worker fills it in. ``None``: the kernel is to be started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,16 @@ class PlannedCell:
     runs: bool
     first_line: str | None
     """Its first line of code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How the kernel is going to be started: the validator's word, before the worker's first."""
+
+    started: Started
+    cold_because: str = ""
+    left_out: tuple[str, ...] = ()
+    """Modules that the kernel imports by itself although it was forked, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +155,13 @@ class Ended:
     processes: tuple[ProcessMemory, ...]
     output: str
     """The end of what the kernel's process wrote past Jupyter: crash reports, start errors."""
+    memory: tuple[tuple[float, int], ...] = ()
+    """Times and bytes, as :class:`~jupyter_gpuctl.validation.model.Curve` keeps them."""
 
 
 Event = (
-    Planned
+    Chosen
+    | Planned
     | Refused
     | KernelStarting
     | KernelReady
@@ -161,6 +177,7 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Job,
+        Chosen,
         Planned,
         Refused,
         KernelStarting,
@@ -178,6 +195,10 @@ _READ: dict[str, Any] = {
     "limits": lambda value: Limits(**value),
     "tier": Tier,
     "entrances": tuple,
+    "seed": tuple,
+    "started": Started,
+    "left_out": tuple,
+    "memory": lambda value: tuple((at, used) for at, used in value),
     "cells": lambda value: tuple(PlannedCell(**cell) for cell in value),
     "status": CellStatus,
     "error": lambda value: CellError(**value),

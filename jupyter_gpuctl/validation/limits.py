@@ -5,18 +5,27 @@ A guard measures and kills; when, is the worker's business.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..host.cgroups import Cgroups
-from ..host.limited_groups import LimitedGroup, create
+from ..host.limited_groups import GroupMemory, LimitedGroup, create
 from ..host.model import ProcessInfo
-from ..host.trees import SharedMemory, Tree, proportional
+from ..host.trees import SharedMemory, Tree, anonymous, proportional, resident
 from .model import ProcessMemory, Tier
 
 TASKS = 4096
 """Processes and threads at once in a notebook's group: far above any course, below a fork bomb."""
+_LEAST = 8 * 1024**2
+_STEP = 1024**2
+"""Bytes of inherited memory that are copied before the group's limit is raised by them."""
+_ROUNDED = 4 * 1024**2
+"""Bytes by which the two accounts may differ: the kernel keeps them in batches."""
+_SHARES_EVERY = 0.5
+"""Seconds between two looks at what is shared, which walk the page tables."""
 OVER_LIMIT = "memory"
 OVER_MACHINE = "machine"
 
@@ -54,11 +63,42 @@ class Guard(Protocol):
         ...
 
 
-class CgroupGuard:
-    """The kernel's own limit: nothing gets past it, and memory that no process maps counts too."""
+class Inherited:
+    """What a forked kernel holds of the warm process' memory without a copy of its own.
 
-    def __init__(self, group: LimitedGroup) -> None:
+    A kernel that imports the same by itself would hold it, so it counts; but no control group has
+    it on its account. It is what the process has mapped beyond what its group was charged for.
+    While the kernel has children, whose memory is in the same account, the last figure stands: it
+    can only fall, as pages are written to and copied.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.at_first = self.now = anonymous(pid)
+
+    def update(self, charged: int | None) -> int:
+        """Bytes now; ``charged``: of anonymous memory, to the kernel alone. ``None``: not known."""
+        mapped = anonymous(self.pid)
+        if mapped == 0:
+            self.now = 0
+        elif charged is not None:
+            self.now = min(self.now, max(0, mapped - charged))
+        return self.now
+
+
+class CgroupGuard:
+    """The kernel's own limit: nothing gets past it, and memory that no process maps counts too.
+
+    What is inherited counts for the limit too: so the group's own is lower by that.
+    """
+
+    def __init__(
+        self, group: LimitedGroup, limit: int | None, inherited: Inherited | None = None
+    ) -> None:
         self._group = group
+        self._limit, self._inherited = limit, inherited
+        self._set = inherited.at_first if inherited else 0
+        self._entered = False
         self.tier = Tier.CGROUP_V2 if group.version == 2 else Tier.CGROUP_V1
         self.entrances = group.entrances
 
@@ -68,7 +108,28 @@ class CgroupGuard:
         over = None
         if self._group.oom_kills() > 0:
             over = OVER_LIMIT if self._group.reached_limit() else OVER_MACHINE
-        return Reading(memory.used, over, memory.cache, memory.watermark, memory.fresh)
+        more = self._inherited_now(memory)
+        used = memory.used + more
+        if more and self._limit is not None and used > self._limit + _ROUNDED:
+            over = over or OVER_LIMIT
+        watermark = None if memory.watermark is None else memory.watermark + more
+        return Reading(used, over, memory.cache, watermark, memory.fresh)
+
+    def _inherited_now(self, memory: GroupMemory) -> int:
+        inherited = self._inherited
+        if inherited is None:
+            return 0
+        pids = self._group.pids()
+        self._entered = self._entered or inherited.pid in pids
+        if not self._entered:
+            return 0
+        inherited.update(memory.anonymous if pids == [inherited.pid] else None)
+        if self._limit is not None and self._set - inherited.now > _STEP:
+            # Copied pages are on the group's own account now.
+            with contextlib.suppress(OSError):
+                self._group.limit_memory(self._limit - inherited.now)
+                self._set = inherited.now
+        return inherited.now
 
     def kill(self) -> None:
         self._group.kill()
@@ -83,15 +144,36 @@ class Watcher:
     tier = Tier.WATCHER
     entrances: tuple[str, ...] = ()
 
-    def __init__(self, tree: Tree, limit: int | None, spared: Collection[int]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        limit: int | None,
+        spared: Collection[int],
+        inherited: Inherited | None = None,
+    ) -> None:
         self._tree, self._limit, self._spared = tree, limit, spared
         self._memory = SharedMemory(limit)
+        self._inherited = inherited
+        self._shared_out = 0
+        self._look_at = 0.0
 
     def read(self) -> Reading:
         pids = [process.pid for process in self._tree.members() if process.pid not in self._spared]
         used = self._memory.read(pids)
+        if self._inherited is not None and len(pids) > 1:
+            # Of pages that the warm process has too, only a share was counted.
+            used = min(sum(map(resident, pids)), used + self._shared_out)
+        elif self._inherited is not None and pids:
+            self._look_at_shares(pids[0], used)
         over = self._limit is not None and used > self._limit
         return Reading(used, OVER_LIMIT if over else None)
+
+    def _look_at_shares(self, pid: int, used: int) -> None:
+        """While the kernel is alone: what its proportional reading will leave out."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._shared_out = max(0, used - proportional(pid))
+            self._look_at = now + _SHARES_EVERY
 
     def kill(self) -> None:
         """Nothing beyond what the worker does with the whole tree."""
@@ -101,15 +183,23 @@ class Watcher:
 
 
 def guard_for(
-    tier: Tier, name: str, limit: int | None, tree: Tree, spared: Collection[int]
+    tier: Tier,
+    name: str,
+    limit: int | None,
+    tree: Tree,
+    spared: Collection[int],
+    inherited: Inherited | None = None,
 ) -> Guard:
     """The guard of the wanted tier; the watcher where a group can't be had after all."""
     if tier is not Tier.WATCHER:
+        own = limit
+        if limit is not None and inherited is not None:
+            own = max(_LEAST, limit - inherited.at_first)
         try:
-            return CgroupGuard(create(Cgroups(), name, limit, TASKS))
+            return CgroupGuard(create(Cgroups(), name, own, TASKS), limit, inherited)
         except OSError:
             pass
-    return Watcher(tree, limit, spared)
+    return Watcher(tree, limit, spared, inherited)
 
 
 def census(members: Collection[ProcessInfo], kernel: int | None) -> tuple[ProcessMemory, ...]:

@@ -12,6 +12,7 @@ from .events import (
     Broken,
     CellEnded,
     CellStarted,
+    Chosen,
     Ended,
     Event,
     Finished,
@@ -51,6 +52,7 @@ class _Log:
         self.finished = self._last(Finished)
         self.broken = self._last(Broken)
         self.end = self._last(Ended)
+        self.chosen = self._last(Chosen) or Chosen(Started.COLD)
 
     def _last(self, kind: type[_E]) -> _E | None:
         return next((event for event in reversed(self._events) if isinstance(event, kind)), None)
@@ -98,11 +100,16 @@ def judge(path: str, limits: Limits, events: Sequence[Event]) -> NotebookResult:
         cpu_seconds=log.end.cpu_seconds if ran else None,
         peak_memory=log.end.peak_memory if ran else None,
         enforced_by=log.end.enforced_by if ran else None,
-        started=Started.COLD,
+        started=log.chosen.started,
         cell=cell,
         error=error,
         processes=log.end.processes if verdict is Verdict.OUT_OF_MEMORY else (),
         cells=tuple(_cell(log, planned, verdict, error) for planned in log.planned),
+        cold_because=log.chosen.cold_because,
+        memory=tuple((round(at - begun, 3), used) for at, used in log.end.memory if at >= begun)
+        if begun is not None
+        else (),
+        not_preloaded=log.chosen.left_out,
     )
 
 
@@ -222,6 +229,7 @@ def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | 
             ended.cpu_seconds,
             ended.peak_memory,
             ended.error,
+            _after(log, started),
         )
     return CellResult(
         index,
@@ -231,7 +239,13 @@ def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | 
         end.cell_cpu_seconds,
         end.cell_peak_memory,
         error,
+        _after(log, started),
     )
+
+
+def _after(log: _Log, started: CellStarted) -> float | None:
+    """Seconds since the kernel's start began."""
+    return None if log.starting is None else round(started.at - log.starting.at, 3)
 
 
 def _since(log: _Log, at: float) -> str:
