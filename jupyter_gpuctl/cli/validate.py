@@ -181,6 +181,7 @@ def validate(
     for target, render in targets:
         _write(target, render(validation))
     screen.summarise(validation)
+    screen.say_unkept(validation, runs.unkept)
     return exit_status(validation)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console, RenderableType
@@ -110,6 +110,11 @@ class Screen:
         self._print(Text(f"{told} · {format_duration(validation.duration)}"), indent=2)
         for line in provenance(validation):
             self._print(Text(line), indent=2)
+
+    def say_unkept(self, validation: Validation, unkept: Mapping[str, str]) -> None:
+        """Which notebooks passed and will run again all the same. ``unkept``: path → why."""
+        for line in unkept_lines(validation, unkept, self._name):
+            self._print(Text(line, style="dim"), indent=2)
 
     def _name(self, path: str) -> str:
         """The path as it is told: what all have in common adds nothing."""
@@ -223,6 +228,19 @@ def provenance(validation: Validation) -> Iterable[str]:
     if validation.since:
         told = "1 notebook" if validation.left_out == 1 else f"{validation.left_out} notebooks"
         yield f"{told} left out: not changed since {printable(validation.since)}"
+
+
+def unkept_lines(
+    validation: Validation, unkept: Mapping[str, str], name: Callable[[str], str]
+) -> Iterable[str]:
+    """A line for each reason, the commonest first, and at most three of them."""
+    reasons: dict[str, list[str]] = {}
+    for result in validation.notebooks:
+        if result.verdict is Verdict.PASSED and result.path in unkept:
+            reasons.setdefault(unkept[result.path], []).append(name(result.path))
+    for reason, names in sorted(reasons.items(), key=lambda pair: -len(pair[1]))[:3]:
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        yield f"not remembered: {', '.join(names[:2])}{more} ({printable(reason)})"
 
 
 def limit_words(seconds: float) -> str:

@@ -116,9 +116,11 @@ class Validator:
                 results[number] = self._tell(heard, job, result)
         waiting = {number: job for number, job in enumerate(jobs) if number not in results}
         if waiting:
-            self._past.prepare([job.found.path for job in waiting.values()])
             room = self._room()
             tasks = order([self._task(*one, at_once, room) for one in waiting.items()])
+            paths = [jobs[task.number].found.path for task in tasks]
+            self._past.prepare(paths)
+            self._runner.expect(paths)
             with ThreadPoolExecutor(at_once, thread_name_prefix="validate") as pool:
                 running: dict[Future[NotebookResult], Task] = {}
                 while tasks or running:
