@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from click.core import ParameterSource
 
 from ..core.errors import InvalidInput
 from ..core.quantities import parse_bytes, parse_duration
+from ..host.cgroups import Cgroups
 from ..validation.model import Limits, Validation, exit_status
 from ..validation.reports import json as json_report
 from .validate_past import PastOptions, past_options
@@ -57,9 +59,17 @@ class _Jobs(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if str(value).strip().lower() == "auto":
-            return jobs_for(len(os.sched_getaffinity(0)))
+            return jobs_for(_cores())
         number: int = click.IntRange(1, 1024).convert(value, param, ctx)
         return number
+
+
+def _cores() -> int:
+    """Those that we may use, by affinity and by the control group that we are in."""
+    limits, cores = Cgroups().limits(), len(os.sched_getaffinity(0))
+    if limits is None or limits.cpu_limit is None:
+        return cores
+    return min(cores, math.ceil(limits.cpu_limit))
 
 
 def jobs_for(cores: int) -> int:

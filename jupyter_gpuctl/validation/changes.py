@@ -160,8 +160,14 @@ def _base(top: str, revision: str) -> tuple[str, str]:
                 detail={"revision": revision},
             )
         return commit, _told(revision, commit)
-    for name in _targets():
+    for name, certain in _targets():
         if _commit(top, name) is None:
+            if certain:
+                raise InvalidInput(
+                    "validate.revision",
+                    f"What changed can't be told: {name} is not in the clone {top}.",
+                    hint="Fetch it (in CI: set the depth of the checkout to 0).",
+                )
             continue
         try:
             merged = os.fsdecode(_git(top, "merge-base", "HEAD", name)).strip()
@@ -173,6 +179,12 @@ def _base(top: str, revision: str) -> tuple[str, str]:
             ) from None
         return merged, _told(name, merged)
     commit = _commit(top, "HEAD")
+    if commit is not None and not _on_branch(top):
+        raise InvalidInput(
+            "validate.revision",
+            f"What changed can't be told: {top} is on no branch, and no main branch is known.",
+            hint="Give --changed-since.",
+        )
     if commit is None:
         raise InvalidInput(
             "validate.revision",
@@ -182,11 +194,21 @@ def _base(top: str, revision: str) -> tuple[str, str]:
     return commit, _told("HEAD", commit)
 
 
-def _targets() -> Iterator[str]:
+def _targets() -> Iterator[tuple[str, bool]]:
+    """Branches that ours may be meant for, and whether it is certain."""
     for variable in _TARGETS:
         if name := os.environ.get(variable):
-            yield f"origin/{name}"
-    yield from ("origin/HEAD", "@{upstream}", "origin/main", "origin/master", "main", "master")
+            yield f"origin/{name}", True
+    for name in ("origin/HEAD", "@{upstream}", "origin/main", "origin/master", "main", "master"):
+        yield name, False
+
+
+def _on_branch(top: str) -> bool:
+    try:
+        _git(top, "symbolic-ref", "--quiet", "HEAD")
+    except InvalidInput:
+        return False
+    return True
 
 
 def _told(name: str, commit: str) -> str:

@@ -180,6 +180,21 @@ def test_in_a_pull_request_the_branch_that_it_is_meant_for_counts(
     assert told.startswith("origin/release (")
 
 
+def test_in_a_pull_request_a_clone_without_that_branch_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GITHUB_BASE_REF", "release")
+    with pytest.raises(InvalidInput, match="origin/release is not in the clone"):
+        changed("")
+
+
+def test_on_no_branch_and_with_none_to_compare_with_it_is_refused() -> None:
+    git("checkout", "-q", "--detach")
+    git("branch", "-q", "-D", "main")
+    with pytest.raises(InvalidInput, match="on no branch"):
+        changed("")
+
+
 @pytest.mark.parametrize("revision", ["nowhere", "--all", "HEAD~99"])
 def test_an_unknown_revision_is_refused_by_name(revision: str) -> None:
     with pytest.raises(InvalidInput, match=f"'{revision}'.*no such revision"):

@@ -22,6 +22,8 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _QUOTED = re.compile(r"""["']((?:/|~/|\.\./)[^"'\n]{1,500})["']""")
+_BARE = re.compile(r"""(?:^|[\s=<>(])((?:/|~/|\.\./)[^\s"'()<>|;&,]{1,500})""", re.MULTILINE)
+"""As in ``!cat /data/x.csv``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ class Code:
         return frozenset(found)
 
     def paths_outside(self) -> tuple[str, ...]:
-        """Quoted texts that look like paths to elsewhere: ``/data/x.csv``, ``~/x``, ``../x``."""
-        return tuple(sorted(set(_QUOTED.findall(self.text))))
+        """Texts that look like paths to elsewhere: ``/data/x.csv``, ``~/x``, ``../x``."""
+        return tuple(sorted({*_QUOTED.findall(self.text), *_BARE.findall(self.text)}))
 
 
 def read_code(raw: bytes) -> Code | None:

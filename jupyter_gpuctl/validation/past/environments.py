@@ -30,6 +30,8 @@ _PATIENCE = 20.0
 """Seconds for another Python to say where its packages are."""
 _DISTRIBUTION = (".dist-info", ".egg-info", ".egg-link")
 _VARIABLES = re.compile(r"PYTHON\w*|LC_\w+|LANG|LANGUAGE|TZ|CUDA_VISIBLE_DEVICES|MPLBACKEND")
+_OF_SHELLS = {"_", "SHLVL", "OLDPWD"}
+"""Variables that change from call to call, and mean something else in the code (``_``)."""
 _MOST_SOURCES = 5000
 
 
@@ -67,7 +69,7 @@ class Environments:
         heeded = {
             name: value
             for name, value in self._environ.items()
-            if name in words or _VARIABLES.fullmatch(name)
+            if (name in words and name not in _OF_SHELLS) or _VARIABLES.fullmatch(name)
         }
         told = {name: spec.get(name) for name in ("argv", "env", "interrupt_mode", "metadata")}
         return digest_of(
@@ -112,7 +114,7 @@ def _python(spec: dict[str, Any]) -> _Python:
     if str(spec.get("language", "python")).lower() != "python":
         raise _unknown(f"what is installed for {spec['language']} can't be told")
     if program in _PYTHONS or program == sys.executable:
-        return _describe(sys.version, sys.prefix, sys.path)
+        return _describe(sys.version, sys.prefix, _path_of_children())
     if not _IS_PYTHON.fullmatch(os.path.basename(program)):
         raise _unknown(f"its kernel is started by {os.path.basename(program)!r}, not by Python")
     env = {**os.environ, **{str(k): str(v) for k, v in (spec.get("env") or {}).items()}}
@@ -124,6 +126,13 @@ def _python(spec: dict[str, Any]) -> _Python:
     except (OSError, ValueError, subprocess.TimeoutExpired):
         raise _unknown(f"{program} doesn't say what is installed for it") from None
     return _describe(version, prefix, path)
+
+
+def _path_of_children() -> list[str]:
+    """Our ``sys.path`` without the place from which we were called (``python -m``)."""
+    here = os.getcwd()
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [folder for folder in sys.path if folder != here or folder in given]
 
 
 def _describe(version: str, prefix: str, path: Sequence[str]) -> _Python:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,12 @@ from .environments import Environments
 from .inputs import Stamp, Unsteady, hold, inputs_of, stamp, take
 from .store import FORMAT, Figures, Kept, Store, covers, result_key, worth_keeping
 from .watching import Watch, folders_below
+
+LONGEST_TRUSTED = timedelta(days=30)
+"""For so long at most a pass holds: a notebook may rest on more than can be seen from here."""
+_MOST_ELSEWHERE = 500
+"""Folders that are watched at most below one that the code names."""
+_SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"}
 
 
 @dataclass
@@ -73,6 +79,8 @@ class CachedRuns:
         kept = self._store.find(key)
         if kept is None or not covers(kept.limits, limits):
             return None
+        if datetime.now(UTC) - kept.made_at > LONGEST_TRUSTED:
+            return None
         cells = _moved(kept.result.cells, code)
         if cells is None or not hold(kept.inputs, _folder(path)):
             return None
@@ -98,13 +106,20 @@ class CachedRuns:
             top = self._top(path)
             if top not in self._watched and top not in self._unwatched:
                 try:
-                    self._watch = self._watch or Watch()
-                    self._watch.add(folders_below(top, scratch))
-                    self._watched.add(top)
+                    self._watch_below(top, folders_below(top, scratch))
                 except Unavailable as error:
                     self._unwatched[top] = error.message
             if top in self._unwatched:
                 self.unkept[path] = self._unwatched[top]
+            for folder in self._named_elsewhere(path):
+                # The code names it: what lies there is likely to be read.
+                with contextlib.suppress(Unavailable):
+                    self._watch_below(folder, folders_below(folder, scratch, _MOST_ELSEWHERE))
+
+    def _watch_below(self, top: str, folders: Sequence[str]) -> None:
+        self._watch = self._watch or Watch()
+        self._watch.add(folders)
+        self._watched.add(top)
 
     def begin(self, path: str, limits: Limits, kernel: str | None) -> None:
         """The notebook at ``path`` starts now. Any thread."""
@@ -155,6 +170,7 @@ class CachedRuns:
             self._watch = None
         # Only now: files that are read here would count as read by whatever ran meanwhile.
         done, self._done = self._done, []
+        self._watched.clear()
         for run in done:
             assert run.result is not None
             try:
@@ -166,6 +182,7 @@ class CachedRuns:
             self._store.keep(run.key, kept)
             if self._store.problem:
                 self.unkept[run.path] = self._store.problem
+        self._made.clear()
         if done:
             self._store.prune()
 
@@ -181,15 +198,34 @@ class CachedRuns:
                 return top
         return _repository(folder) or folder
 
+    def _named_elsewhere(self, path: str) -> list[str]:
+        """Folders that its code names and that aren't watched yet, but for the system's own."""
+        code = _code(path)
+        named = [_resolved(path, name) for name in code.paths_outside()] if code else []
+        return [
+            folder
+            for folder in named
+            if os.path.isdir(folder)
+            and folder.count("/") > 1
+            and folder.split("/")[1] not in _SYSTEM
+            and not self._is_watched(folder)
+        ]
+
+    def _is_watched(self, path: str) -> bool:
+        return any(path == top or path.startswith(top.rstrip("/") + "/") for top in self._watched)
+
     def _outside(self, path: str, code: Code) -> dict[str, Stamp]:
         found = {}
         for quoted in code.paths_outside():
-            name = os.path.normpath(os.path.join(_folder(path), os.path.expanduser(quoted)))
-            inside = any(name.startswith(top.rstrip("/") + "/") for top in self._watched)
-            mark = None if inside else stamp(name)
+            name = _resolved(path, quoted)
+            mark = None if self._is_watched(name) else stamp(name)
             if mark is not None:
                 found[name] = mark
         return found
+
+
+def _resolved(notebook: str, name: str) -> str:
+    return os.path.realpath(os.path.join(_folder(notebook), os.path.expanduser(name)))
 
 
 def _folder(path: str) -> str:

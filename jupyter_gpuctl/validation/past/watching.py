@@ -80,28 +80,55 @@ class Seen:
         return self.inputs & self.written
 
 
-def folders_below(top: str, passed_by: Iterable[str] = ()) -> list[str]:
-    """``top`` and all folders below that may hold course material.
+def folders_below(top: str, passed_by: Iterable[str] = (), most: int | None = None) -> list[str]:
+    """``top`` and all folders below that may hold course material; also those to which links lead.
 
     Raises:
-        Unavailable: there are more than :data:`MOST_FOLDERS`.
+        Unavailable: there are more than ``most``, by default :data:`MOST_FOLDERS`.
     """
-    absolute = set(passed_by)
-    found = []
-    for folder, inside, files in os.walk(top):
-        if folder != top and ("pyvenv.cfg" in files or "conda-meta" in inside):
-            inside.clear()
+    left_out, most = set(passed_by), MOST_FOLDERS if most is None else most
+    found: dict[str, None] = {}
+    waiting = [os.path.realpath(top)]
+    while waiting:
+        folder = waiting.pop()
+        if folder in found or folder in left_out:
             continue
-        found.append(folder)
-        if len(found) > MOST_FOLDERS:
-            why = f"{top} holds more than {MOST_FOLDERS:,} folders"
-            raise Unavailable("validation.watch", why)
-        inside[:] = [
-            name
-            for name in inside
-            if name not in PASSED_BY and os.path.join(folder, name) not in absolute
-        ]
-    return found
+        try:
+            with os.scandir(folder) as listed:
+                entries = list(listed)
+        except OSError:
+            continue
+        names = {entry.name for entry in entries}
+        if found and names & {"pyvenv.cfg", "conda-meta"}:
+            continue
+        found[folder] = None
+        if len(found) > most:
+            raise Unavailable("validation.watch", f"{top} holds more than {most:,} folders")
+        deeper, beside = _lead_on(entries)
+        waiting += deeper
+        found |= dict.fromkeys(beside)
+    return list(found)
+
+
+def _lead_on(entries: Iterable[os.DirEntry[str]]) -> tuple[list[str], list[str]]:
+    """Folders to look into, and folders of files to which links lead.
+
+    What is opened by way of a link is heard of where the link leads.
+    """
+    deeper, beside = [], []
+    for entry in entries:
+        if entry.name in PASSED_BY:
+            continue
+        if not entry.is_symlink():
+            if entry.is_dir():
+                deeper.append(entry.path)
+            continue
+        target = os.path.realpath(entry.path)
+        if os.path.isdir(target):
+            deeper.append(target)
+        elif os.path.isfile(target):
+            beside.append(os.path.dirname(target))
+    return deeper, beside
 
 
 class Watch:
