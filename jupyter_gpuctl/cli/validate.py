@@ -179,7 +179,9 @@ def validate(
         ignore=Patterns(ignore, _home_of("ignore", ctx, folder)) if ignore else None,
         since=past.since,
     )
-    runs = past.runs((settings.folder,) if settings.folder else ())
+    # Who asks for cold kernels is not answered with what passed in a forked one.
+    tops = (settings.folder,) if settings.folder else ()
+    runs = past.runs(tops, also="cold" if start.cold else "")
     runner = start.runner()
     validator = Validator(runner, past=runs, room=memory_room)
     with (
