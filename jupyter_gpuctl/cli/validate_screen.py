@@ -204,7 +204,9 @@ class _Bars(Progress):
 
 def header(count: int, limits: Limits, jobs: int, tier: Tier) -> str:
     """``Validating 38 notebooks, 2 at a time, limits 10 min and 2.0 GiB (enforced by …)``."""
-    notebooks = "1 notebook" if count == 1 else f"{count} notebooks, {jobs} at a time"
+    notebooks = "1 notebook" if count == 1 else f"{count} notebooks"
+    if count > 1:
+        notebooks += f", {jobs} at a time"
     return f"Validating {notebooks}, {limits_words(limits)} (enforced by {tier})"
 
 
@@ -224,7 +226,7 @@ def provenance(validation: Validation) -> Iterable[str]:
     cached = sum(result.started is Started.CACHED for result in validation.notebooks)
     if cached:
         told = "1 result is" if cached == 1 else f"{cached} results are"
-        yield f"{told} of an earlier run, as nothing they rest on has changed (--no-cache)"
+        yield f"{told} of an earlier run: nothing has changed since (--no-cache runs all)"
     if validation.since:
         told = "1 notebook" if validation.left_out == 1 else f"{validation.left_out} notebooks"
         yield f"{told} left out: not changed since {printable(validation.since)}"

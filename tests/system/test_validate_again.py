@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from .validating import Run, tagged, validate, write_notebook
+from .validating import Run, tagged, validate, wait_for, write_notebook
 
 
 @pytest.fixture
@@ -155,3 +157,50 @@ def test_a_kernel_that_nothing_is_known_of_is_run_each_time_and_that_is_said(
         run = again(course)
         assert cached(run) == set()
         assert "not remembered: a.ipynb (what is installed for bash can't be told)" in run.stderr
+
+
+def test_what_took_longest_starts_first_the_next_time(course: Path) -> None:
+    write_notebook(course / "c.ipynb", ["import time", "time.sleep(1)"])
+    write_notebook(course / "a.ipynb", ["1", "2", "3"])
+    orders = []
+    for _ in range(2):
+        told = again(course, "--no-cache").stderr
+        orders.append(sorted("abc", key=lambda name: told.index(f"{name}.ipynb")))
+    # At first by the number of code cells, then by time.
+    assert orders[0] == ["a", "c", "b"]
+    assert orders[1][0] == "c"
+
+
+def test_those_that_want_more_memory_than_there_is_run_one_at_a_time(course: Path) -> None:
+    for name in "ab":
+        source = (
+            "import time, json\nbegun = time.time()\ntime.sleep(0.5)\n"
+            f"open('{name}.json', 'w').write(json.dumps([begun, time.time()]))"
+        )
+        write_notebook(course / f"{name}.ipynb", [source])
+    run = validate(course, ".", "--jobs", "2", "--memory-limit", "100TiB")
+    assert run.status == 0
+    spans = [json.loads((course / f"{name}.json").read_text()) for name in "ab"]
+    (_, first_end), (second_begin, _) = sorted(spans)
+    assert first_end <= second_begin
+
+
+def test_what_passed_before_an_interruption_is_remembered(course: Path) -> None:
+    write_notebook(course / "a.ipynb", ["x = 1", "assert x"])
+    slow = "open('begun', 'w').close()\nimport time\ntime.sleep(600)"
+    write_notebook(course / "b.ipynb", [slow])
+    remembered = ("--cache", "--cache-dir", str(course.parent / "cache"))
+    run = Run(course.parent, ["course", "--json", "--jobs", "1", *remembered])
+    process = run.start()
+    wait_for(course / "begun")
+    process.send_signal(signal.SIGINT)
+    run.finish()
+    assert run.status == 130
+    write_notebook(course / "b.ipynb", ["1"])
+    assert cached(again(course)) == {"a.ipynb"}
+
+
+def test_who_asks_for_cold_kernels_gets_them(course: Path) -> None:
+    again(course)
+    assert set(started(again(course, "--cold")).values()) == {"cold"}
+    assert cached(again(course, "--cold")) == {"a.ipynb", "b.ipynb"}
