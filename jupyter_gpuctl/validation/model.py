@@ -122,6 +122,8 @@ class CellResult:
     error: CellError | None
     started_at: float | None = None
     """Seconds after the kernel's start began."""
+    first_line: str = ""
+    """Its first line of code, at most 200 characters: by that people know a cell."""
 
 
 @dataclass(frozen=True, slots=True)

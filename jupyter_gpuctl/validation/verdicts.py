@@ -34,6 +34,8 @@ _STATUS_OF = {
 }
 _E = TypeVar("_E")
 _ASKED = "StdinNotImplementedError"
+_LONGEST_LINE = 200
+"""Characters of a cell's first line that a result keeps."""
 
 
 class _Log:
@@ -214,7 +216,10 @@ def _error(log: _Log, verdict: Verdict, reason: str, cell: int | None) -> CellEr
 
 def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | None) -> CellResult:
     index = planned.index
-    blank = CellResult(index, planned.id, CellStatus.SKIPPED, None, None, None, None)
+    known = (planned.first_line or "")[:_LONGEST_LINE]
+    blank = CellResult(
+        index, planned.id, CellStatus.SKIPPED, None, None, None, None, first_line=known
+    )
     if not planned.runs:
         return blank
     started, ended, end = log.started.get(index), log.ended.get(index), log.end
@@ -230,6 +235,7 @@ def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | 
             ended.peak_memory,
             ended.error,
             _after(log, started),
+            known,
         )
     return CellResult(
         index,
@@ -240,6 +246,7 @@ def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | 
         end.cell_peak_memory,
         error,
         _after(log, started),
+        known,
     )
 
 
