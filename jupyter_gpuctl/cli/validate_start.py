@@ -28,17 +28,17 @@ class StartOptions:
         """Runs notebooks as asked.
 
         Raises:
-            InvalidInput: a module of ``--preload`` is not installed.
+            InvalidInput: there is no module of a name in ``--preload``.
             Unavailable: a control group is wanted and can't be had.
         """
-        from ..validation.imports import is_installed
+        from ..validation.imports import is_importable
         from ..validation.runner import WorkerRunner
 
         for name in self.preload or ():
-            if not is_installed(name):
+            if not is_importable(name):
                 raise InvalidInput(
                     "validate.preload",
-                    f"--preload: no module {name!r} is installed in this Python.",
+                    f"--preload: there is no module {name!r} in this Python.",
                     hint="Name modules as after import, such as numpy,matplotlib.pyplot.",
                 )
         return WorkerRunner(self.tier, cold=self.cold, preload=self.preload)

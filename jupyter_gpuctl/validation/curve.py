@@ -2,57 +2,61 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import NamedTuple
+
 POINTS = 400
 """At most so many are kept, as long as there aren't more cells."""
 
 
+class _Point(NamedTuple):
+    at: float
+    used: int
+
+
 class Curve:
-    """Readings as they come. Where there are too many, two neighbours become the higher of them."""
+    """Readings as they come. Where there are too many, neighbours become the highest of them."""
 
     def __init__(self, most: int = POINTS) -> None:
         self._most = most
-        self._points: list[tuple[float, int, bool]] = []
-        """Time, bytes, and whether it is the peak of a cell, and so kept."""
-        self._open = 0
-        """Points before this belong to cells that have ended."""
+        self._peaks: list[_Point] = []
+        """Of the cells that have ended."""
+        self._past: list[_Point] = []
+        """Other readings of those cells."""
+        self._cell: list[_Point] = []
+        """Readings since the last cell ended."""
 
     def add(self, at: float, used: int) -> None:
         """One reading: seconds, bytes."""
-        self._points.append((at, used, False))
-        if len(self._points) > 2 * self._most:
-            self._thin()
+        self._cell.append(_Point(at, used))
+        if len(self._past) + len(self._cell) > 2 * self._most:
+            self._thin(self._most)
 
     def keep_peak(self) -> None:
         """A cell ends here: its highest point stays."""
-        cell = range(self._open, len(self._points))
-        if cell:
-            highest = max(cell, key=lambda index: self._points[index][1])
-            at, used, _ = self._points[highest]
-            self._points[highest] = (at, used, True)
-        self._open = len(self._points)
+        if self._cell:
+            highest = max(range(len(self._cell)), key=lambda index: self._cell[index].used)
+            self._peaks.append(self._cell.pop(highest))
+            self._past += self._cell
+            self._cell = []
 
     def points(self) -> tuple[tuple[float, int], ...]:
         """What is left of them now, in order."""
         self.keep_peak()
-        while len(self._points) > self._most and self._thin():
-            pass
-        return tuple((at, used) for at, used, _ in self._points)
+        self._thin(max(0, self._most - len(self._peaks)))
+        return tuple((point.at, point.used) for point in sorted(self._peaks + self._past))
 
-    def _thin(self) -> bool:
-        """Half as many, but for the peaks; whether any went."""
-        thinned: list[tuple[float, int, bool]] = []
-        begun, opened = len(self._points), self._open
-        for index, point in enumerate(self._points):
-            if index == opened:
-                self._open = len(thinned)
-                merge = False
-            else:
-                merge = index % 2 == 1 and bool(thinned)
-            if merge and not (point[2] or thinned[-1][2]):
-                thinned[-1] = max(point, thinned[-1], key=lambda each: each[1])
-            else:
-                thinned.append(point)
-        if opened >= begun:
-            self._open = len(thinned)
-        self._points = thinned
-        return len(thinned) < begun
+    def _thin(self, most: int) -> None:
+        total = len(self._past) + len(self._cell)
+        if total > most:
+            ours = -(-most * len(self._cell) // total)
+            self._past = _highest(self._past, most - ours)
+            self._cell = _highest(self._cell, ours)
+
+
+def _highest(points: list[_Point], most: int) -> list[_Point]:
+    """The highest of each of ``most`` stretches."""
+    if len(points) <= most:
+        return points
+    bounds = [number * len(points) // most for number in range(most + 1)] if most else []
+    return [max(points[begin:end], key=lambda point: point.used) for begin, end in pairwise(bounds)]

@@ -23,6 +23,7 @@ from typing import Any, cast
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.localinterfaces import localhost
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import run_sync
 from nbconvert.preprocessors.execute import ExecutePreprocessor
@@ -293,6 +294,8 @@ def get_ready() -> None:
     empty = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
     nbformat.reads(empty, as_version=4)  # type: ignore[no-untyped-call]
     KernelSpecManager().find_kernel_specs()
+    # It looks at the network's interfaces once.
+    localhost()
 
 
 def main() -> None:

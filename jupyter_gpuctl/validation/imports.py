@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import site
 import sys
@@ -122,7 +123,16 @@ def installed(
 def is_installed(name: str) -> bool:
     """Whether a module of this dotted name lies in the site-packages. Imports nothing."""
     places = tuple(map(str, _site_packages()))
-    path: list[str] | None = [entry for entry in sys.path if entry and entry in places]
+    return _is_found(name, [entry for entry in sys.path if entry in places])
+
+
+def is_importable(name: str) -> bool:
+    """Whether it can be imported from anywhere but the working folder. Imports nothing."""
+    here = ("", os.getcwd())
+    return _is_found(name, [entry for entry in sys.path if entry not in here])
+
+
+def _is_found(name: str, path: list[str]) -> bool:
     spec: ModuleSpec | None = None
     for part in _prefixes(name):
         if not path:

@@ -9,7 +9,9 @@ it, and by the worker, so that it belongs to the worker's tree from the first mo
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -37,12 +39,20 @@ _LOADED_BY_KERNELS = (
     "IPython.core.magics",
     "IPython.core.history",
     "IPython.core.completerlib",
-    "IPython.core.pylabtools",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
+    "IPython.utils.wildcard",
     "IPython.extensions.storemagic",
     "asyncio",
+    "concurrent.futures.thread",
     "debugpy",
+    "faulthandler",
+    "psutil",
     "sqlite3",
     "pdb",
+    "timeit",
+    "tornado.platform.asyncio",
 )
 """What ipykernel loads, now or in its first moments, so far as this version has it."""
 _KERNEL_OUTPUT, _KERNEL_WORD = 7, 8
@@ -56,6 +66,10 @@ def get_ready() -> None:
     for name in _LOADED_BY_KERNELS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    from jupyter_client.localinterfaces import localhost
+
+    # It looks at the network's interfaces once.
+    localhost()
 
 
 def worker() -> Callable[[], Any] | None:
@@ -101,7 +115,7 @@ def _wait_to_be_a_kernel() -> Callable[[], Any]:
     _put_right(wanted)
     arguments: list[str] = wanted["arguments"]
     del wanted
-    return lambda: _be_a_kernel(arguments)
+    return functools.partial(_be_a_kernel, arguments)
 
 
 def _put_right(wanted: Any) -> None:
@@ -124,8 +138,6 @@ def _put_right(wanted: Any) -> None:
 
 
 def _be_a_kernel(arguments: list[str]) -> None:
-    import importlib.util
-
     from ipykernel.kernelapp import IPKernelApp
 
     spec = importlib.util.find_spec(LAUNCHER)

@@ -6,15 +6,16 @@ A guard measures and kills; when, is the worker's business.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..host.cgroups import Cgroups
 from ..host.limited_groups import GroupMemory, LimitedGroup, create
 from ..host.model import ProcessInfo
-from ..host.trees import SharedMemory, Tree, anonymous, proportional, resident
+from ..host.trees import SharedMemory, Tree, anonymous, proportional, resident, same_program
 from .model import ProcessMemory, Tier
 
 TASKS = 4096
@@ -138,6 +139,37 @@ class CgroupGuard:
         self._group.close()
 
 
+class _Shares:
+    """How the watcher counts what a forked kernel shares with the warm process and its children.
+
+    A proportional reading gives each process its share of a page: with ``n`` processes that have
+    it, of which ``k`` are the notebook's, ``k / n`` are found where the whole page belongs. The
+    worker is a child of the warm process too, and has hardly anything else: what it finds of its
+    own memory is ``1 / n``.
+    """
+
+    def __init__(self) -> None:
+        self._whole = 0.0
+        self._look_at = 0.0
+
+    def look(self, pid: int, used: int) -> None:
+        """The kernel, which holds ``used`` bytes, is alone: see how many of them it shares."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            share = self._share()
+            self._whole = max(0, used - proportional(pid)) / (1 - share) if share < 1 else 0.0
+            self._look_at = now + _SHARES_EVERY
+
+    def of_others(self, pids: Sequence[int]) -> int:
+        """Bytes that the proportional readings of these leave to the processes outside."""
+        program = same_program(os.getpid())
+        sharers = sum(same_program(pid) == program for pid in pids)
+        return max(0, int(self._whole * (1 - sharers * self._share())))
+
+    def _share(self) -> float:
+        return proportional(os.getpid()) / max(1, resident(os.getpid()))
+
+
 class Watcher:
     """No help from the kernel: measure often, kill when over."""
 
@@ -152,28 +184,17 @@ class Watcher:
         inherited: Inherited | None = None,
     ) -> None:
         self._tree, self._limit, self._spared = tree, limit, spared
-        self._memory = SharedMemory(limit)
-        self._inherited = inherited
-        self._shared_out = 0
-        self._look_at = 0.0
+        self._shares = None if inherited is None else _Shares()
+        beside = (lambda pids: 0) if self._shares is None else self._shares.of_others
+        self._memory = SharedMemory(limit, beside)
 
     def read(self) -> Reading:
         pids = [process.pid for process in self._tree.members() if process.pid not in self._spared]
         used = self._memory.read(pids)
-        if self._inherited is not None and len(pids) > 1:
-            # Of pages that the warm process has too, only a share was counted.
-            used = min(sum(map(resident, pids)), used + self._shared_out)
-        elif self._inherited is not None and pids:
-            self._look_at_shares(pids[0], used)
+        if self._shares is not None and len(pids) == 1:
+            self._shares.look(pids[0], used)
         over = self._limit is not None and used > self._limit
         return Reading(used, OVER_LIMIT if over else None)
-
-    def _look_at_shares(self, pid: int, used: int) -> None:
-        """While the kernel is alone: what its proportional reading will leave out."""
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._shared_out = max(0, used - proportional(pid))
-            self._look_at = now + _SHARES_EVERY
 
     def kill(self) -> None:
         """Nothing beyond what the worker does with the whole tree."""

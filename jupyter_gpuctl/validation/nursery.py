@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 from ..host.births import keep_only, mark_environment, reset_signals
 from ..host.trees import resident
 from .marks import MARK
-from .warming import behave_as_a_kernel, settle, warm
+from .warming import behave_as_a_kernel, hideable, settle, warm
 
 MESSAGE = 65536
 """Bytes of one message, at most."""
@@ -70,9 +70,11 @@ class Nursery:
     def ready(self) -> None:
         """Say what is held here that a started kernel would hold by itself."""
         settle()
-        loaded = {name.partition(".")[0] for name in set(sys.modules) - self._bare}
-        loaded.discard(__name__.partition(".")[0])
-        warmth = {"ready": os.getpid(), "warm": resident(os.getpid()), "loaded": sorted(loaded)}
+        warmth = {
+            "ready": os.getpid(),
+            "warm": resident(os.getpid()),
+            "loaded": hideable(set(sys.modules) - self._bare),
+        }
         _tell(self._control, warmth)
 
     def serve(self) -> _Step:

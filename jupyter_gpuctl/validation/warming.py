@@ -12,8 +12,8 @@ import gc
 import os
 import signal
 import sys
-import warnings
 from dataclasses import dataclass
+from itertools import takewhile
 from types import ModuleType
 from typing import Any, cast
 
@@ -43,7 +43,6 @@ def behave_as_a_kernel() -> None:
 
     builtins.__dict__["display"] = display
     sys.ps1, sys.ps2, sys.ps3 = "In : ", "...: ", "Out: "  # type: ignore[attr-defined]
-    warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
 
 
 def take_back_kernel_ways() -> None:
@@ -83,6 +82,26 @@ def warm(module: str) -> str | None:
     if spy.asked:
         return "it looks for its kernel while it is imported"
     return _changed(before, _state()) or _alive()
+
+
+def hideable(names: set[str]) -> list[str]:
+    """Which of these modules a file in a kernel's working folder would hide.
+
+    IPython puts that folder before the first ``site-packages``, after the standard library and
+    ``PYTHONPATH`` (``InteractiveShellApp.init_path``).
+    """
+    packages = ("site-packages", "dist-packages")
+    before = list(takewhile(lambda entry: not entry.endswith(packages), sys.path))
+    found = set()
+    for name in {name.partition(".")[0] for name in names} - {__name__.partition(".")[0]}:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file is not None:
+            home = os.path.dirname(file)
+            if os.path.basename(file).startswith("__init__."):
+                home = os.path.dirname(home)
+            if home not in before:
+                found.add(name)
+    return sorted(found)
 
 
 def settle() -> None:
