@@ -225,6 +225,28 @@ def test_a_new_name_in_a_folder_that_was_listed_makes_it_run_again() -> None:
     assert recalled() is None
 
 
+@pytest.mark.parametrize(
+    ("source", "counts"),
+    [
+        ("import numpy", False),
+        ("x = 2 * 3", False),
+        ("glob('*.csv')", True),
+        ("!ls", True),
+        ("load_images('.')", True),
+        ("Path().iterdir()", True),
+    ],
+)
+def test_imports_list_the_notebook_s_folder_and_only_new_modules_count(
+    source: str, counts: bool
+) -> None:
+    write(source)
+    run("ls .")
+    Path("course/picture.png").write_text("")
+    assert (recalled() is None) is counts
+    Path("course/numpy.py").write_text("")
+    assert recalled() is None
+
+
 def test_a_new_notebook_in_a_folder_that_was_listed_changes_nothing() -> None:
     run("ls .")
     write("1", path="course/b.ipynb")

@@ -22,6 +22,11 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _QUOTED = re.compile(r"""["']((?:/|~/|\.\./)[^"'\n]{1,500})["']""")
+_LISTS = re.compile(
+    r"""glob|listdir|scandir|iterdir|walk|cwd|curdir|^\s*[!%]|\bls\b|Path\(\)"""
+    r"""|["']\.{1,2}/?["']|["'][^"'\n]*\*""",
+    re.MULTILINE,
+)
 _BARE = re.compile(r"""(?:^|[\s=<>(])((?:/|~/|\.\./)[^\s"'()<>|;&,]{1,500})""", re.MULTILINE)
 """As in ``!cat /data/x.csv``."""
 
@@ -67,6 +72,11 @@ class Code:
         for plain, origin in _IMPORT.findall(self.text):
             found |= {name.strip().partition(".")[0] for name in (plain or origin).split(",")}
         return frozenset(found)
+
+    @property
+    def lists_folders(self) -> bool:
+        """Whether it looks as if it went through the names in its own folder."""
+        return _LISTS.search(self.text) is not None
 
     def paths_outside(self) -> tuple[str, ...]:
         """Texts that look like paths to elsewhere: ``/data/x.csv``, ``~/x``, ``../x``."""

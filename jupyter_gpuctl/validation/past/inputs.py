@@ -15,6 +15,7 @@ from .watching import PASSED_BY, Seen
 LARGE = 64 * 1024**2
 """Bytes from which on a file's size and time speak for its contents."""
 MOST_FILES = 5000
+_IMPORTED = (".py", ".pyc", ".so")
 _UNLISTED = PASSED_BY | {"__pycache__"}
 
 
@@ -38,6 +39,9 @@ class FolderPrint:
     """Of the names in it, but notebooks, ``without``, and what no course is made of."""
     without: tuple[str, ...]
     """What came into being while the validation ran."""
+    modules_only: bool = False
+    """Only folders and names that Python imports: each import goes through the notebook's folder,
+    which makes no notebook rest on all that lies there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,18 @@ def inputs_of(seen: Seen, notebook: str, notebooks_too: bool) -> tuple[dict[str,
     return files, listed
 
 
-def take(files: dict[str, Stamp], folders: Iterable[str], made: Iterable[str], base: str) -> Inputs:
-    """The prints of files and folders; ``base`` is the notebook's folder.
+def take(
+    files: dict[str, Stamp],
+    folders: Iterable[str],
+    made: Iterable[str],
+    base: str,
+    *,
+    lists_base: bool = True,
+) -> Inputs:
+    """The prints of files and folders.
+
+    ``base`` is the notebook's folder; with ``lists_base`` off only what could be imported of it
+    counts, since the code doesn't look as if it went through its names.
 
     Raises:
         Unsteady: a file is no longer as its stamp says.
@@ -111,16 +125,19 @@ def take(files: dict[str, Stamp], folders: Iterable[str], made: Iterable[str], b
     listed = []
     for folder in sorted(folders):
         without = tuple(sorted(new.get(folder, ())))
-        names = _names(folder, without)
+        modules_only = folder == base and not lists_base
+        names = _names(folder, without, modules_only=modules_only)
         if names is not None:
-            listed.append(FolderPrint(_relative(folder, base), names, without))
+            listed.append(FolderPrint(_relative(folder, base), names, without, modules_only))
     return Inputs(tuple(prints), tuple(listed))
 
 
 def hold(inputs: Inputs, base: str) -> bool:
     """Whether all of ``inputs`` are as they were, seen from the notebook's folder ``base``."""
     return all(_file_holds(one, base) for one in inputs.files) and all(
-        _names(os.path.join(base, one.path), one.without) == one.digest for one in inputs.folders
+        _names(os.path.join(base, one.path), one.without, modules_only=one.modules_only)
+        == one.digest
+        for one in inputs.folders
     )
 
 
@@ -143,13 +160,20 @@ def _digest(path: str, size: int) -> str | None:
         return None
 
 
-def _names(folder: str, without: Iterable[str]) -> str | None:
+def _names(folder: str, without: Iterable[str], *, modules_only: bool) -> str | None:
     left_out = {*without, *_UNLISTED}
     try:
-        names = sorted(name for name in os.listdir(folder) if name not in left_out)
+        with os.scandir(folder) as listed:
+            names = [
+                entry.name
+                for entry in listed
+                if entry.name not in left_out
+                and not entry.name.endswith(".ipynb")
+                and (not modules_only or entry.name.endswith(_IMPORTED) or entry.is_dir())
+            ]
     except OSError:
         return None
-    return digest_of([name for name in names if not name.endswith(".ipynb")])
+    return digest_of(sorted(names))
 
 
 def _source_of(path: str) -> str:

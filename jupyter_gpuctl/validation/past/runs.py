@@ -40,6 +40,7 @@ class _Run:
     result: NotebookResult | None = None
     files: dict[str, Stamp] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    lists_folder: bool = True
 
 
 class CachedRuns:
@@ -154,6 +155,7 @@ class CachedRuns:
                 raise Unsteady("it was changed while it ran")
             own = os.path.realpath(path)
             run.files, run.folders = inputs_of(seen, own, ".ipynb" in code.text)
+            run.lists_folder = code.lists_folders
             run.files |= {
                 name: before for name, before in run.outside.items() if stamp(name) == before
             }
@@ -174,7 +176,13 @@ class CachedRuns:
         for run in done:
             assert run.result is not None
             try:
-                inputs = take(run.files, run.folders, self._made, _folder(run.path))
+                inputs = take(
+                    run.files,
+                    run.folders,
+                    self._made,
+                    _folder(run.path),
+                    lists_base=run.lists_folder,
+                )
             except Unsteady as error:
                 self.unkept[run.path] = str(error)
                 continue
