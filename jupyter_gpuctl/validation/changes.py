@@ -265,6 +265,6 @@ def _names(listed: bytes) -> Iterable[str]:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return Path(path).read_bytes() if os.path.isfile(path) else b""
     except OSError:
         return b""

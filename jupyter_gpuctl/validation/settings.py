@@ -38,7 +38,8 @@ class SettingsFile:
     def place(self, key: str, override: int | None = None) -> str:
         """How a key is told: ``pyproject.toml: tool.gpuctl.validate.jobs``."""
         inside = "" if override is None else f".{OVERRIDES}[{override}]"
-        return f"{self.path}: {self.table}{inside}.{key}"
+        shown = key if key.isprintable() else repr(key)
+        return f"{self.path}: {self.table}{inside}.{shown}"
 
 
 def find_settings(start: str = ".") -> SettingsFile | None:

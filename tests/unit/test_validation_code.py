@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from typing import Any
 
 import pytest
@@ -157,6 +158,14 @@ def test_names_imports_and_paths_are_found_in_the_code() -> None:
     assert "nothing" not in code.imports()
     assert code.paths_outside() == ("../data/x.csv", "/srv/y")
     assert "TOKEN" in code.words()
+
+
+@given(st.text(), st.text(st.characters(exclude_categories=()), max_size=50))
+def test_whatever_looks_like_a_path_can_be_asked_about(before: str, name: str) -> None:
+    source = f"{before}'/{name}' /{name}"
+    code = code_of({"nbformat": 4, "cells": [{"cell_type": "code", "source": source}]})
+    for path in code.paths_outside():
+        os.path.isfile(os.path.realpath(path))
 
 
 limits = st.builds(

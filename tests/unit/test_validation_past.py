@@ -92,6 +92,13 @@ def test_a_pass_is_recalled_with_its_own_figures_and_said_to_be_cached() -> None
     assert recalled() == replace(passed(), started=Started.CACHED)
 
 
+def test_a_pipe_that_is_called_a_notebook_holds_nothing_up() -> None:
+    Path(NOTEBOOK).unlink()
+    os.mkfifo(NOTEBOOK)
+    run()
+    assert recalled() is None
+
+
 @pytest.mark.parametrize("verdict", [v for v in Verdict if v is not Verdict.PASSED])
 def test_what_did_not_pass_is_run_again(verdict: Verdict) -> None:
     run(result=replace(passed(), verdict=verdict, reason="interrupted before it began"))

@@ -80,7 +80,8 @@ class Code:
 
     def paths_outside(self) -> tuple[str, ...]:
         """Texts that look like paths to elsewhere: ``/data/x.csv``, ``~/x``, ``../x``."""
-        return tuple(sorted({*_QUOTED.findall(self.text), *_BARE.findall(self.text)}))
+        found = {*_QUOTED.findall(self.text), *_BARE.findall(self.text)}
+        return tuple(sorted(name for name in found if name.isprintable()))
 
 
 def read_code(raw: bytes) -> Code | None:

@@ -61,6 +61,12 @@ class Environments:
         Raises:
             Unavailable: it can't be known; the message says why, in a few words.
         """
+        try:
+            return self._digest(kernel, code)
+        except OSError as error:
+            raise _unknown(f"{error.filename}: {error.strerror}") from None
+
+    def _digest(self, kernel: str, code: Code) -> str:
         if kernel not in self._specs:
             spec = _find_spec(kernel)
             self._specs[kernel] = spec, _python(spec)
@@ -80,6 +86,15 @@ class Environments:
             _startup(self._environ),
             {name: os.fsencode(value).hex() for name, value in heeded.items()},
         )
+
+
+def is_installed(kernel: str) -> bool:
+    """Whether there is a kernel of this name."""
+    try:
+        _find_spec(kernel)
+    except Unavailable:
+        return False
+    return True
 
 
 def _find_spec(name: str) -> dict[str, Any]:

@@ -251,7 +251,8 @@ def _repository(folder: str) -> str | None:
 
 def _code(path: str) -> Code | None:
     with contextlib.suppress(OSError):
-        return read_code(Path(path).read_bytes())
+        # Whoever reads a named pipe waits.
+        return read_code(Path(path).read_bytes()) if os.path.isfile(path) else None
     return None
 
 
