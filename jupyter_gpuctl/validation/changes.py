@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ..core.errors import InvalidInput
 from .past.code import Code, read_code
+from .past.watching import PASSED_BY
 from .paths import Found
 
 _PROSE = {".md", ".rst", ".adoc", ".license", ".gitignore", ".gitattributes", ".editorconfig"}
@@ -22,6 +23,7 @@ _ENVIRONMENT = {
     *("environment.yaml", "apt.txt", "runtime.txt", "postBuild", "Dockerfile", "gpuctl.toml"),
 }
 """Files that say what a notebook runs in: they concern all below their folder."""
+_LEFT_BY_TOOLS = PASSED_BY | {"__pycache__"}
 _TARGETS = ("GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
 """Variables in which CI services name the branch that a change is meant for."""
 
@@ -116,6 +118,8 @@ def concerns(other: str, notebook: str, code: Code | None) -> bool:
     Pure. ``code``: of the notebook; ``None`` where it can't be read.
     """
     path, home = PurePosixPath(other), PurePosixPath(notebook).parent
+    if not _LEFT_BY_TOOLS.isdisjoint(path.parts):
+        return False
     required = path.name.startswith("requirements") and path.suffix in (".txt", ".in")
     if (required or path.name in _ENVIRONMENT) and home.is_relative_to(path.parent):
         return True

@@ -233,6 +233,8 @@ def test_without_git_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ("course/deep/x.py", True),
         ("data.csv", False),
         ("shared/big.bin", True),  # named in the code
+        ("course/__pycache__/tools.cpython-311.pyc", False),
+        ("course/.venv/x.py", False),
         ("course/notes.md", False),
         ("course/LICENSE", False),
         ("course/table.md", True),  # named in the code
