@@ -82,7 +82,8 @@ class Nurseries:
 
     def __init__(self, validation: str) -> None:
         self._validation = validation
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may come to give up while its own thread is in here.
+        self._lock = threading.RLock()
         self._roots: dict[str, Future[Warmth]] = {}
         self._grown: dict[tuple[str, ...], Future[Warmth]] = {}
         self._left_out: dict[str, str] = {}
@@ -124,7 +125,8 @@ class Nurseries:
                 return future
             future = self._roots[kind] = Future()
             if self._closed or self._deaths > _LIVES:
-                future.set_exception(Unforkable("the warm processes have ended too often"))
+                why = "it was stopped" if self._closed else "warm processes have ended too often"
+                future.set_exception(Unforkable(why))
                 return future
             try:
                 control = self._launch(kind)
@@ -189,9 +191,12 @@ class Nurseries:
     def _grow_now(self, parent: Warmth, module: str) -> Warmth:
         control, theirs = socket.socketpair(socket.AF_UNIX, _SOCKET)
         with theirs:
+            with self._lock:
+                if self._closed:
+                    control.close()
+                    raise Unforkable("it was stopped")
+                self._controls.append(control)
             _tell(parent.control, {"do": "grow", "module": module}, [theirs.fileno()])
-        with self._lock:
-            self._controls.append(control)
         return _warmth(control)
 
     def ask(self, engines: Warmth, kernel: str) -> Any:
@@ -302,6 +307,17 @@ class Nurseries:
         self._controls.clear()
         self._roots.clear()
         self._grown.clear()
+
+    def give_up(self) -> None:
+        """Nothing more is asked for, and nobody waits any longer. Returns at once.
+
+        Called from any thread, and from signal handlers.
+        """
+        with self._lock:
+            self._closed = True
+            for control in list(self._controls):
+                with contextlib.suppress(OSError):
+                    control.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End them all. What was forked goes on."""

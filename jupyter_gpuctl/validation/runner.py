@@ -82,20 +82,24 @@ class WorkerRunner:
         )
         try:
             worker, chosen = self._worker(path, job, mark)
+            if worker is None:
+                return [stopped(time.monotonic())]
             on_event(chosen)
             return [chosen, *self._run(worker, job, mark, on_event)]
         finally:
             shutil.rmtree(job.scratch, ignore_errors=True)
 
-    def _worker(self, path: str, job: Job, mark: str) -> tuple[WorkerProcess, Chosen]:
+    def _worker(self, path: str, job: Job, mark: str) -> tuple[WorkerProcess | None, Chosen]:
+        """``None``: all was stopped while a warm process was waited for."""
         if self._nurseries is None:
             return StartedWorker(mark), Chosen(Started.COLD)
         try:
             warmth, left_out = self._warmth(self._nurseries, path, job)
-            worker = ForkedWorker(self._nurseries, warmth, mark, job.scratch)
-            return worker, Chosen(Started.FORKED, left_out=left_out)
+            forked = ForkedWorker(self._nurseries, warmth, mark, job.scratch)
+            return forked, Chosen(Started.FORKED, left_out=left_out)
         except Unforkable as error:
-            return StartedWorker(mark), Chosen(Started.COLD, str(error))
+            worker = None if self._stopping else StartedWorker(mark)
+            return worker, Chosen(Started.COLD, str(error))
 
     def _warmth(self, nurseries: Nurseries, path: str, job: Job) -> tuple[Warmth, tuple[str, ...]]:
         """The warm process for a notebook, and what that leaves out.
@@ -151,6 +155,8 @@ class WorkerRunner:
 
     def stop(self) -> None:
         self._stopping = True
+        if self._nurseries is not None:
+            self._nurseries.give_up()
         for worker in list(self._live):
             worker.hang_up()
             # Should the worker itself hang, it is killed, and what it leaves is swept.
