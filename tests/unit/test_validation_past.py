@@ -598,10 +598,11 @@ def test_sources_outside_of_site_packages_count_for_who_imports_them(
     kernels: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "dev" / "ours").mkdir(parents=True)
-    (folder / "dev" / "ours" / "__init__.py").write_text("")
+    (folder / "dev" / "ours" / "__init__.py").write_text("import theirs\n")
+    (folder / "dev" / "theirs.py").write_text("")
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder / "dev")])
     mine, other = code("import ours"), code("import numpy")
     before = Environments().digest("python3", mine), Environments().digest("python3", other)
-    (folder / "dev" / "ours" / "__init__.py").write_text("X = 1")
+    (folder / "dev" / "theirs.py").write_text("X = 1")
     assert Environments().digest("python3", mine) != before[0]
     assert Environments().digest("python3", other) == before[1]

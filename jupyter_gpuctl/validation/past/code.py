@@ -68,10 +68,7 @@ class Code:
 
     def imports(self) -> frozenset[str]:
         """Topmost names of the modules that it imports, by the look of it (Python)."""
-        found = set()
-        for plain, origin in _IMPORT.findall(self.text):
-            found |= {name.strip().partition(".")[0] for name in (plain or origin).split(",")}
-        return frozenset(found)
+        return imports_in(self.text)
 
     @property
     def lists_folders(self) -> bool:
@@ -82,6 +79,14 @@ class Code:
         """Texts that look like paths to elsewhere: ``/data/x.csv``, ``~/x``, ``../x``."""
         found = {*_QUOTED.findall(self.text), *_BARE.findall(self.text)}
         return tuple(sorted(name for name in found if name.isprintable()))
+
+
+def imports_in(text: str) -> frozenset[str]:
+    """Topmost names of the modules that Python source imports, by the look of it."""
+    found = set()
+    for plain, origin in _IMPORT.findall(text):
+        found |= {name.strip().partition(".")[0] for name in (plain or origin).split(",")}
+    return frozenset(found)
 
 
 def read_code(raw: bytes) -> Code | None:

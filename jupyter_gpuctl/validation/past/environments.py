@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_path
 
 from ...core.errors import Unavailable
-from .code import Code, digest_of
+from .code import Code, digest_of, imports_in
 
 _MAJOR, _MINOR = sys.version_info[:2]
 _PYTHONS = {"python", f"python{_MAJOR}", f"python{_MAJOR}.{_MINOR}"}
@@ -166,23 +166,31 @@ def _describe(version: str, prefix: str, path: Sequence[str]) -> _Python:
 
 
 def _sources(folders: Sequence[str], modules: frozenset[str]) -> list[Any]:
-    """Name, size and time of the source files of ``modules`` that lie in ``folders``."""
+    """Name, size and time of the source files in ``folders`` of ``modules`` and what they import."""
     seen: list[Any] = []
+    known, waiting = set(modules), sorted(modules, reverse=True)
+    while waiting and folders:
+        for file in _files_of(folders, waiting.pop()):
+            try:
+                found = os.stat(file)
+                text = Path(file).read_bytes() if file.endswith(".py") else b""
+            except OSError:
+                continue
+            seen.append((os.fsencode(file).hex(), found.st_size, found.st_mtime_ns))
+            if len(seen) > _MOST_SOURCES:
+                raise _unknown(f"it imports more than {_MOST_SOURCES:,} files of {folders[0]}")
+            new = imports_in(text.decode(errors="replace")) - known
+            known |= new
+            waiting += new
+    return sorted(seen)
+
+
+def _files_of(folders: Sequence[str], module: str) -> Iterator[str]:
     for folder in folders:
-        for module in sorted(modules):
-            files = [os.path.join(folder, f"{module}.py")]
-            for place, inside, names in os.walk(os.path.join(folder, module)):
-                inside[:] = sorted(name for name in inside if name != "__pycache__")
-                files += [os.path.join(place, name) for name in sorted(names)]
-                if len(files) > _MOST_SOURCES:
-                    raise _unknown(f"{os.path.join(folder, module)} holds too many files")
-            for file in files:
-                try:
-                    found = os.stat(file)
-                except OSError:
-                    continue
-                seen.append((os.fsencode(file).hex(), found.st_size, found.st_mtime_ns))
-    return seen
+        yield os.path.join(folder, f"{module}.py")
+        for place, inside, names in os.walk(os.path.join(folder, module)):
+            inside[:] = [name for name in inside if name != "__pycache__"]
+            yield from (os.path.join(place, name) for name in names)
 
 
 def _startup(environ: Mapping[str, str]) -> list[Any]:
