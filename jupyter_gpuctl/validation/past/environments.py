@@ -166,7 +166,7 @@ def _describe(version: str, prefix: str, path: Sequence[str]) -> _Python:
 
 
 def _sources(folders: Sequence[str], modules: frozenset[str]) -> list[Any]:
-    """Name, size and time of the source files in ``folders`` of ``modules`` and what they import."""
+    """Name, size and time of the sources in ``folders`` of ``modules`` and of what they import."""
     seen: list[Any] = []
     known, waiting = set(modules), sorted(modules, reverse=True)
     while waiting and folders:
