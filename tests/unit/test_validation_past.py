@@ -388,6 +388,16 @@ def test_environments_and_tools_in_a_course_are_not_watched() -> None:
     assert found == {".", "course", "course/data"}
 
 
+def test_a_notebook_where_files_are_not_watched_is_not_remembered(folder: Path) -> None:
+    Path("venv/course").mkdir(parents=True)
+    Path(".git").mkdir()
+    write("1", path="venv/course/a.ipynb")
+    runs = CachedRuns(Store(Path("cache")))
+    runs.prepare([NOTEBOOK, "venv/course/a.ipynb"])
+    runs.close()
+    assert set(runs.unkept) == {"venv/course/a.ipynb"}
+
+
 # The watch
 
 

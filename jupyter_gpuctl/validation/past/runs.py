@@ -112,6 +112,8 @@ class CachedRuns:
                     self._unwatched[top] = error.message
             if top in self._unwatched:
                 self.unkept[path] = self._unwatched[top]
+            elif self._watch is None or not self._watch.hears(os.path.realpath(path)):
+                self.unkept[path] = "which files are opened there isn't heard of"
             for folder in self._named_elsewhere(path):
                 # The code names it: what lies there is likely to be read.
                 with contextlib.suppress(Unavailable):

@@ -171,6 +171,18 @@ class Watch:
                 self._folders[number] = folder
                 self._watched.add(folder)
 
+    def hears(self, path: str) -> bool:
+        """Whether it is heard of when the file at ``path`` (no links in it) is opened.
+
+        There are file systems that don't tell, and folders that are passed by.
+        """
+        token = self.begin()
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        except OSError:
+            pass
+        return path in self.end(token).opened
+
     def begin(self) -> object:
         """Listen from now on; what is returned is for :meth:`end`."""
         token = object()
