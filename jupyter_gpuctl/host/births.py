@@ -13,18 +13,19 @@ import os
 import signal
 from collections.abc import Sequence
 
-_HIGH = 256
-
 
 def keep_only(descriptors: Sequence[int]) -> None:
     """Make these descriptors 0, 1, 2, 3 …, in this order, and close all others.
 
     The first three are inherited by what this process starts, the others are not.
     """
-    moved = [fcntl.fcntl(number, fcntl.F_DUPFD, _HIGH) for number in descriptors]
+    moved = [fcntl.fcntl(number, fcntl.F_DUPFD, len(descriptors)) for number in descriptors]
     for place, number in enumerate(moved):
         os.dup2(number, place, inheritable=place < 3)
-    os.closerange(len(moved), os.sysconf("SC_OPEN_MAX"))
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) >= len(moved):
+            with contextlib.suppress(OSError):  # That of the listing itself.
+                os.close(int(name))
 
 
 def mark_environment(name: str, value: str) -> bool:

@@ -6,10 +6,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from .imports import code_cells, imported, installed, kernel_name
 
+_FLAGS = ("-Xfrozen_modules=off",)
+"""Of Python, that ``ipykernel install`` writes into specifications."""
 _LAUNCHED = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
 ROOM = 2
 """A memory limit must be this many times what is inherited: nearer to it a new kernel is exact."""
@@ -33,7 +36,7 @@ def shared(wanted: Sequence[Sequence[str]]) -> list[str]:
 
 def unlike_ours(argv: Sequence[str], environment: object, metadata: object) -> str | None:
     """Why a kernel with this specification is none that the warm process could become."""
-    if list(argv[1:]) != _LAUNCHED:
+    if list(argv[1 + len(flags_of(argv)) :]) != _LAUNCHED:
         return "its kernel runs another program than ipykernel"
     if not is_this_python(argv[0]):
         return "its kernel runs another Python"
@@ -42,6 +45,11 @@ def unlike_ours(argv: Sequence[str], environment: object, metadata: object) -> s
     if isinstance(metadata, dict) and metadata.get("kernel_provisioner"):
         return "its kernel has a provisioner of its own"
     return None
+
+
+def flags_of(argv: Sequence[str]) -> tuple[str, ...]:
+    """The flags of Python in a command that a warm process can be given too."""
+    return tuple(takewhile(_FLAGS.__contains__, argv[1:]))
 
 
 def is_this_python(program: str) -> bool:

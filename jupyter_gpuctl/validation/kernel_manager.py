@@ -36,12 +36,11 @@ class Seed:
         Raises:
             OSError: it is gone.
         """
-        at = command.index("ipykernel_launcher")
         wanted = {
             "entrances": self.entrances,
             "environment": environment,
             "folder": folder,
-            "arguments": command[at + 1 :],
+            "command": command,
         }
         with open(self.word, "wb") as file:
             file.write(json.dumps(wanted).encode())

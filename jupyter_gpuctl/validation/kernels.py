@@ -117,9 +117,9 @@ def _wait_to_be_a_kernel() -> Callable[[], Any]:
     give_up_first()
     os.chdir(wanted["folder"])
     _put_right(wanted)
-    arguments: list[str] = wanted["arguments"]
+    command: list[str] = wanted["command"]
     del wanted
-    return functools.partial(_be_a_kernel, arguments)
+    return functools.partial(_be_a_kernel, command)
 
 
 def _put_right(wanted: Any) -> None:
@@ -141,12 +141,13 @@ def _put_right(wanted: Any) -> None:
     reseed()
 
 
-def _be_a_kernel(arguments: list[str]) -> NoReturn:
+def _be_a_kernel(command: list[str]) -> NoReturn:
     from ipykernel.kernelapp import IPKernelApp
 
     spec = importlib.util.find_spec(LAUNCHER)
-    sys.argv = [str(spec.origin) if spec else LAUNCHER, *arguments]
-    sys.orig_argv = [sys.executable, "-m", LAUNCHER, *arguments]
+    sys.argv = [str(spec.origin) if spec else LAUNCHER]
+    sys.argv += command[command.index(LAUNCHER) + 1 :]
+    sys.orig_argv = command
     forget_ourselves()
     status: object = 0
     try:

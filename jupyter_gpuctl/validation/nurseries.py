@@ -84,7 +84,8 @@ class Nurseries:
         self._validation = validation
         # Reentrant: a signal handler may come to give up while its own thread is in here.
         self._lock = threading.RLock()
-        self._roots: dict[str, Future[Warmth]] = {}
+        self._roots: dict[tuple[str, ...], Future[Warmth]] = {}
+        """By kind and the flags of Python."""
         self._grown: dict[tuple[str, ...], Future[Warmth]] = {}
         self._left_out: dict[str, str] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -95,19 +96,24 @@ class Nurseries:
     def start(self) -> None:
         """Start both, without waiting until they are ready. May be said twice."""
         for kind in ("kernels", "engines"):
-            self._root(kind)
+            self._root((kind,))
 
     def engines(self) -> Warmth:
         """Raises Unforkable: there is none."""
-        return self._root("engines").result()
+        return self._root(("engines",)).result()
 
-    def kernels(self, modules: Sequence[str]) -> tuple[Warmth, tuple[str, ...]]:
+    def kernels(
+        self, modules: Sequence[str], flags: Sequence[str] = ()
+    ) -> tuple[Warmth, tuple[str, ...]]:
         """The warm process with these modules, and which it doesn't have, each with the reason.
+
+        ``flags``: of Python, ahead of the program.
 
         Raises:
             Unforkable: there is none at all.
         """
-        warmth, path = self._root("kernels").result(), tuple[str, ...]()
+        path: tuple[str, ...] = ("kernels", *flags)
+        warmth = self._root(path).result()
         left_out = []
         for module in modules:
             if module not in self._left_out:
@@ -118,7 +124,7 @@ class Nurseries:
             left_out.append(f"{module}: {self._left_out.get(module, 'there are enough')}")
         return warmth, tuple(left_out)
 
-    def _root(self, kind: str) -> Future[Warmth]:
+    def _root(self, kind: tuple[str, ...]) -> Future[Warmth]:
         with self._lock:
             future = self._roots.get(kind)
             if future is not None:
@@ -140,10 +146,10 @@ class Nurseries:
             except Unforkable as error:
                 future.set_exception(error)
 
-        threading.Thread(target=wait, name=f"warm-{kind}", daemon=True).start()
+        threading.Thread(target=wait, name=f"warm-{kind[0]}", daemon=True).start()
         return future
 
-    def _launch(self, kind: str) -> socket.socket:
+    def _launch(self, kind: tuple[str, ...]) -> socket.socket:
         control, theirs = socket.socketpair(socket.AF_UNIX, _SOCKET)
         # Where it is started from must not be where it imports from.
         code = (
@@ -153,7 +159,7 @@ class Nurseries:
         )
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-c", code, kind, str(theirs.fileno())],
+                [sys.executable, *kind[1:], "-c", code, kind[0], str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -303,6 +309,9 @@ class Nurseries:
 
     def _forget(self) -> None:
         for control in self._controls:
+            # Closing alone would not wake who waits for an answer.
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
             control.close()
         self._controls.clear()
         self._roots.clear()

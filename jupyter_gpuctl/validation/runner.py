@@ -27,6 +27,7 @@ from .imports import hidden_by
 from .marks import mark_of, sweep
 from .model import Limits, Started, Tier
 from .nurseries import Nurseries, Unforkable, Warmth
+from .outputs import OutputChecks
 from .workers import ForkedWorker, StartedWorker, WorkerProcess
 
 _PATIENCE = 15.0
@@ -66,7 +67,14 @@ class WorkerRunner:
         self._order = forking.shared([modules for modules, _ in self._needs.values()])
 
     def run(
-        self, path: str, limits: Limits, kernel: str | None, on_event: Callable[[Event], None]
+        self,
+        path: str,
+        limits: Limits,
+        kernel: str | None,
+        on_event: Callable[[Event], None],
+        *,
+        instead: bytes | None = None,
+        check_outputs: OutputChecks | None = None,
     ) -> Sequence[Event]:
         if self._stopping:
             return [stopped(time.monotonic())]
@@ -79,8 +87,13 @@ class WorkerRunner:
             tier=self.tier,
             group=f"{own_prefix(self._cgroups)}{number}",
             scratch=tempfile.mkdtemp(prefix="gpuctl-validate-"),
+            check_outputs=check_outputs,
         )
         try:
+            if instead is not None:
+                source = Path(job.scratch, "instead.ipynb")
+                source.write_bytes(instead)
+                job = replace(job, source=str(source))
             worker, chosen = self._worker(path, job, mark)
             if worker is None:
                 return [stopped(time.monotonic())]
@@ -110,6 +123,7 @@ class WorkerRunner:
         nurseries.start()
         modules, named = self._needs.get(path) or forking.needs(path)
         spec = nurseries.ask(nurseries.engines(), job.kernel or named)
+        flags = forking.flags_of(spec.get("argv", ()))
         if spec:
             unlike = forking.unlike_ours(spec["argv"], spec["env"], spec["metadata"])
             if unlike is not None:
@@ -118,7 +132,7 @@ class WorkerRunner:
             modules = tuple(self._preload)
         else:
             modules = tuple(module for module in self._order if module in modules)
-        warmth, left_out = nurseries.kernels(modules)
+        warmth, left_out = nurseries.kernels(modules, flags)
         hidden = hidden_by(Path(job.path).parent, warmth.loaded)
         if hidden is not None:
             raise Unforkable(f"{hidden} in its folder hides a module that others import")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,22 @@ def test_other_kernels_start_anew_and_it_is_told_why(tmp_path: Path) -> None:
     found = result(validate(tmp_path, "n.ipynb", "--json"))
     assert (found["verdict"], found["started"]) == ("passed", "cold")
     assert found["cold_because"] == "its kernel runs another program than ipykernel"
+
+
+def test_a_kernel_with_flags_of_python_has_them_when_it_is_forked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "jupyter" / "kernels" / "flagged"
+    folder.mkdir(parents=True)
+    launch = ["-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(
+        json.dumps({"argv": [sys.executable, *launch], "display_name": "f", "language": "python"})
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    cell = "import sys\nassert sys._xoptions == {'frozen_modules': 'off'}, sys._xoptions"
+    write_notebook(tmp_path / "n.ipynb", [cell], kernel="flagged")
+    found = result(validate(tmp_path, "n.ipynb", "--json"))
+    assert (found["verdict"], found["started"]) == ("passed", "forked"), found
 
 
 def test_a_module_beside_the_notebook_is_the_one_that_it_gets(

@@ -117,6 +117,8 @@ LAUNCH = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
 @pytest.mark.parametrize("program", ["python", "python3", sys.executable])
 def test_a_kernel_of_this_python_may_be_forked(program: str) -> None:
     assert unlike_ours([program, *LAUNCH], {}, {"debugger": True}) is None
+    # As `ipykernel install` writes it.
+    assert unlike_ours([program, "-Xfrozen_modules=off", *LAUNCH], {}, {}) is None
 
 
 @pytest.mark.parametrize(
