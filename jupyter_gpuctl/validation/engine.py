@@ -35,6 +35,7 @@ from .events import (
     Broken,
     CellEnded,
     CellStarted,
+    Differs,
     Event,
     Finished,
     Job,
@@ -49,6 +50,7 @@ from .events import (
 from .kernel_manager import KernelManager, Seed, wait_until_ready
 from .model import CellError, CellStatus
 from .notebooks import cell_limits, planned_cells, read_notebook
+from .outputs import difference, is_compared
 from .tracebacks import failing_line, first_line, line_text, plain
 
 GRACE = 1.0
@@ -150,6 +152,9 @@ class Engine(ExecutePreprocessor):
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> Any:
         self._reply, self._interrupted, self._outputs = None, False, 0
         self._timer: asyncio.TimerHandle | None = None
+        stored = None
+        if cell.cell_type == "code" and is_compared(cell, cell["execution_count"], cell.outputs):
+            stored = cell.outputs
         cell["execution_count"] = None
         failure: CellExecutionError | None = None
         try:
@@ -160,10 +165,19 @@ class Engine(ExecutePreprocessor):
             if self._timer is not None:
                 self._timer.cancel()
         if index in self._running:
+            if stored is not None and failure is None and not self._interrupted:
+                self._compare(index, stored, cell.outputs)
             self._tell(cell, index, cell.get("execution_count"), failure)
             if index == max(self._running):
                 self._emit(Finished(time.monotonic()))
         return cell, self.resources
+
+    def _compare(self, index: int, stored: list[Any], new: list[Any]) -> None:
+        checks = self._job.check_outputs
+        if checks is not None:
+            finding = difference(stored, new, checks, index)
+            if finding is not None:
+                self._emit(Differs(finding))
 
     def _tell(
         self, cell: Any, index: int, count: int | None, failure: CellExecutionError | None
@@ -231,7 +245,7 @@ def _cell_error(cell: Any, count: int | None, reply: dict[str, Any]) -> CellErro
 def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
     """Run the notebook of ``job`` and tell ``emit`` what happens. Raises nothing foreseen."""
     try:
-        notebook = read_notebook(job.path)
+        notebook = read_notebook(job.source or job.path)
         limits = cell_limits(notebook, job.limits.cell_time)
         _require_kernel(job.kernel or _kernel_name(notebook))
     except InvalidInput as error:

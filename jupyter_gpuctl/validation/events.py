@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.encoding import to_json
-from .model import CellError, CellStatus, Limits, ProcessMemory, Started, Tier
+from .model import CellError, CellStatus, Finding, Limits, ProcessMemory, Started, Tier
+from .outputs import OutputChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Job:
     seed: tuple[int, int] | None = None
     """The process that waits to become the kernel, and the engine's descriptor to tell it by; the
     worker fills it in. ``None``: the kernel is to be started."""
+    source: str | None = None
+    """A notebook that is run in the place of the one at ``path``."""
+    check_outputs: OutputChecks | None = None
+    """Compare the outputs with those stored, in this way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,13 @@ class CellEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Differs:
+    """The outputs of a cell are not the stored ones. Comes before :class:`CellEnded`."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class KernelDied:
     """The kernel is gone, or never came."""
 
@@ -167,6 +179,7 @@ Event = (
     | KernelReady
     | CellStarted
     | CellEnded
+    | Differs
     | KernelDied
     | Finished
     | Broken
@@ -184,6 +197,7 @@ _KINDS: dict[str, Any] = {
         KernelReady,
         CellStarted,
         CellEnded,
+        Differs,
         KernelDied,
         Finished,
         Broken,
@@ -196,6 +210,8 @@ _READ: dict[str, Any] = {
     "tier": Tier,
     "entrances": tuple,
     "seed": tuple,
+    "check_outputs": lambda value: OutputChecks(tuple(value.pop("ignore")), **value),
+    "finding": lambda value: Finding(**value),
     "started": Started,
     "left_out": tuple,
     "memory": lambda value: tuple((at, used) for at, used in value),

@@ -144,6 +144,8 @@ class Finding:
     """In the cell, from 1."""
     fails: bool = False
     """Whether the notebook counts as failed for it."""
+    detail: str = ""
+    """More of it, of several lines: what differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,13 @@ def exit_status(validation: Validation) -> int:
     if validation.interrupted:
         return 130
     good = (Verdict.PASSED, Verdict.SKIPPED)
-    return 0 if all(notebook.verdict in good for notebook in validation.notebooks) else 1
+    passed = all(notebook.verdict in good for notebook in validation.notebooks)
+    return 0 if passed and not any(map(fails_checks, validation.notebooks)) else 1
+
+
+def fails_checks(notebook: NotebookResult) -> bool:
+    """Whether a course check fails it, whatever its verdict."""
+    return any(finding.fails for finding in notebook.findings)
 
 
 def summary(notebooks: Iterable[NotebookResult], name: Callable[[str], str] = str) -> str:
@@ -245,6 +253,9 @@ def summary(notebooks: Iterable[NotebookResult], name: Callable[[str], str] = st
     counts = Counter(notebook.verdict for notebook in notebooks)
     told = [f"{counts[verdict]} {words(verdict)}" for verdict in Verdict if counts[verdict]]
     line = ", ".join(told) or "nothing to validate"
+    checked = sum(map(fails_checks, notebooks))
+    if checked:
+        line += f" · course checks fail {checked}"
     measured = [notebook for notebook in notebooks if notebook.peak_memory is not None]
     if measured:
         largest = max(measured, key=lambda notebook: notebook.peak_memory or 0)

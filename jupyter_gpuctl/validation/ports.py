@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .events import Event
 from .model import Limits, NotebookResult, Tier
+from .outputs import OutputChecks
 
 
 class NotebookRunner(Protocol):
@@ -24,10 +25,19 @@ class NotebookRunner(Protocol):
         ...
 
     def run(
-        self, path: str, limits: Limits, kernel: str | None, on_event: Callable[[Event], None]
+        self,
+        path: str,
+        limits: Limits,
+        kernel: str | None,
+        on_event: Callable[[Event], None],
+        *,
+        instead: bytes | None = None,
+        check_outputs: OutputChecks | None = None,
     ) -> Sequence[Event]:
         """Run one notebook to its end; all that was seen, ``Ended`` last.
 
+        ``instead`` is run in the place of what the file at ``path`` holds, in its folder all the
+        same. With ``check_outputs`` stored outputs are compared with new ones.
         ``on_event`` hears each event as it comes. Several may run at once, each on its thread.
         Nothing of the run is left when this returns. Raises nothing for what a notebook does.
         """

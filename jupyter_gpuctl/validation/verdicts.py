@@ -13,6 +13,7 @@ from .events import (
     CellEnded,
     CellStarted,
     Chosen,
+    Differs,
     Ended,
     Event,
     Finished,
@@ -111,6 +112,7 @@ def judge(path: str, limits: Limits, events: Sequence[Event]) -> NotebookResult:
         memory=tuple((round(at - begun, 3), used) for at, used in log.end.memory if at >= begun)
         if begun is not None
         else (),
+        findings=tuple(event.finding for event in events if isinstance(event, Differs)),
         not_preloaded=log.chosen.left_out,
     )
 
