@@ -18,6 +18,7 @@ from jupyter_gpuctl.core.errors import Unavailable
 from jupyter_gpuctl.validation.model import (
     CellResult,
     CellStatus,
+    Finding,
     Limits,
     NotebookResult,
     Started,
@@ -369,6 +370,15 @@ def test_a_run_under_other_rules_is_another(folder: Path) -> None:
     run()
     other = CachedRuns(Store(Path("cache")), also="outputs compared")
     assert other.recall(NOTEBOOK, LIMITS, None) is None
+    same = CachedRuns(Store(Path("cache")))
+    assert same.recall(NOTEBOOK, LIMITS, None, "learner's version") is None
+    assert same.recall(NOTEBOOK, LIMITS, None) is not None
+
+
+def test_what_a_course_check_fails_is_run_again() -> None:
+    finding = Finding("outputs", "cell 1 gives something else", "", fails=True)
+    run(result=replace(passed(), findings=(finding,)))
+    assert recalled() is None
 
 
 def test_a_course_of_too_many_folders_is_run_and_not_remembered(

@@ -66,7 +66,9 @@ class CachedRuns:
         self.unkept: dict[str, str] = {}
         """Why a notebook that passed will run again, by path, in a few words."""
 
-    def recall(self, path: str, limits: Limits, kernel: str | None) -> NotebookResult | None:
+    def recall(
+        self, path: str, limits: Limits, kernel: str | None, also: str = ""
+    ) -> NotebookResult | None:
         """The result of an earlier run that still holds under ``limits``."""
         if not self._results:
             return None
@@ -74,7 +76,7 @@ class CachedRuns:
         if code is None:
             return None
         try:
-            key = self._key(path, code, kernel)
+            key = self._key(path, code, kernel, also)
         except Unavailable:
             return None
         kept = self._store.find(key)
@@ -124,7 +126,7 @@ class CachedRuns:
         self._watch.add(folders)
         self._watched.add(top)
 
-    def begin(self, path: str, limits: Limits, kernel: str | None) -> None:
+    def begin(self, path: str, limits: Limits, kernel: str | None, also: str = "") -> None:
         """The notebook at ``path`` starts now. Any thread."""
         if self._watch is None or path in self.unkept:
             return
@@ -133,14 +135,14 @@ class CachedRuns:
             self.unkept[path] = "it is not in nbformat 4"
             return
         try:
-            key = self._key(path, code, kernel)
+            key = self._key(path, code, kernel, also)
         except Unavailable as error:
             self.unkept[path] = error.message
             return
         run = _Run(path, limits, key, self._watch.begin(), self._outside(path, code))
         self._running[path] = run
 
-    def end(self, path: str, kernel: str | None, result: NotebookResult) -> None:
+    def end(self, path: str, kernel: str | None, result: NotebookResult, also: str = "") -> None:
         """It ended so. Any thread."""
         if result.duration is not None:
             self._store.note(path, Figures(result.duration, result.peak_memory))
@@ -153,7 +155,7 @@ class CachedRuns:
             return
         code = _code(path)
         try:
-            if code is None or self._key(path, code, kernel) != run.key:
+            if code is None or self._key(path, code, kernel, also) != run.key:
                 raise Unsteady("it was changed while it ran")
             own = os.path.realpath(path)
             run.files, run.folders = inputs_of(seen, own, ".ipynb" in code.text)
@@ -196,10 +198,10 @@ class CachedRuns:
         if done:
             self._store.prune()
 
-    def _key(self, path: str, code: Code, kernel: str | None) -> str:
+    def _key(self, path: str, code: Code, kernel: str | None, also: str) -> str:
         name = kernel or code.kernel
         environment = self._environments.digest(name, code)
-        return result_key(path, code.digest(), name, environment, self._also)
+        return result_key(path, code.digest(), name, environment, f"{self._also}\n{also}")
 
     def _top(self, path: str) -> str:
         folder = _folder(path)

@@ -72,6 +72,8 @@ def default_folder() -> Path:
 
 def worth_keeping(result: NotebookResult) -> bool:
     """Only what went well: who mends a notebook wants it run, and a failure may be chance."""
+    if any(finding.fails for finding in result.findings):
+        return False
     if result.verdict is Verdict.SKIPPED:
         return not result.reason.startswith("interrupted")
     return result.verdict is Verdict.PASSED
