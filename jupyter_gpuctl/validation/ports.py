@@ -70,10 +70,13 @@ class PastRuns(Protocol):
     """What earlier validations found out.
 
     The service calls :meth:`begin` and :meth:`end` on worker threads, several at once, and the
-    others on its own.
+    others on its own. ``also`` stands for whatever a verdict rests on beside code, kernel, files
+    and limits: a run is recalled only for the same.
     """
 
-    def recall(self, path: str, limits: Limits, kernel: str | None) -> NotebookResult | None:
+    def recall(
+        self, path: str, limits: Limits, kernel: str | None, also: str = ""
+    ) -> NotebookResult | None:
         """A result that still holds under ``limits``: then the notebook is not run."""
         ...
 
@@ -85,11 +88,11 @@ class PastRuns(Protocol):
         """Called once, before the first of ``paths`` starts."""
         ...
 
-    def begin(self, path: str, limits: Limits, kernel: str | None) -> None:
+    def begin(self, path: str, limits: Limits, kernel: str | None, also: str = "") -> None:
         """Called right before a run."""
         ...
 
-    def end(self, path: str, kernel: str | None, result: NotebookResult) -> None:
+    def end(self, path: str, kernel: str | None, result: NotebookResult, also: str = "") -> None:
         """Called right after a run that began."""
         ...
 
@@ -101,7 +104,9 @@ class PastRuns(Protocol):
 class NoPast:
     """Remembers nothing."""
 
-    def recall(self, path: str, limits: Limits, kernel: str | None) -> NotebookResult | None:
+    def recall(
+        self, path: str, limits: Limits, kernel: str | None, also: str = ""
+    ) -> NotebookResult | None:
         return None
 
     def expected(self, path: str) -> Expected:
@@ -110,10 +115,10 @@ class NoPast:
     def prepare(self, paths: Sequence[str]) -> None:
         pass
 
-    def begin(self, path: str, limits: Limits, kernel: str | None) -> None:
+    def begin(self, path: str, limits: Limits, kernel: str | None, also: str = "") -> None:
         pass
 
-    def end(self, path: str, kernel: str | None, result: NotebookResult) -> None:
+    def end(self, path: str, kernel: str | None, result: NotebookResult, also: str = "") -> None:
         pass
 
     def close(self) -> None:
