@@ -71,7 +71,8 @@ class PastRuns(Protocol):
 
     The service calls :meth:`begin` and :meth:`end` on worker threads, several at once, and the
     others on its own. ``also`` stands for whatever a verdict rests on beside code, kernel, files
-    and limits: a run is recalled only for the same.
+    and limits, such as how outputs are compared: a run is recalled only for the same, and then only
+    if the whole notebook is as it was, prose and outputs too.
     """
 
     def recall(

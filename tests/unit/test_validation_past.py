@@ -375,6 +375,19 @@ def test_a_run_under_other_rules_is_another(folder: Path) -> None:
     assert same.recall(NOTEBOOK, LIMITS, None) is not None
 
 
+def test_where_more_than_code_counts_the_whole_notebook_does() -> None:
+    runs = CachedRuns(Store(Path("cache")))
+    for also in ("", "outputs"):
+        runs.prepare([NOTEBOOK])
+        runs.begin(NOTEBOOK, LIMITS, None, also)
+        runs.end(NOTEBOOK, None, passed(), also)
+        runs.close()
+    assert runs.recall(NOTEBOOK, LIMITS, None, "outputs") is not None
+    write("1", prose=1)
+    assert runs.recall(NOTEBOOK, LIMITS, None, "outputs") is None
+    assert runs.recall(NOTEBOOK, LIMITS, None) is not None
+
+
 def test_what_a_course_check_fails_is_run_again() -> None:
     finding = Finding("outputs", "cell 1 gives something else", "", fails=True)
     run(result=replace(passed(), findings=(finding,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
@@ -77,7 +78,7 @@ class CachedRuns:
             return None
         try:
             key = self._key(path, code, kernel, also)
-        except Unavailable:
+        except (Unavailable, OSError):
             return None
         kept = self._store.find(key)
         if kept is None or not covers(kept.limits, limits):
@@ -136,8 +137,8 @@ class CachedRuns:
             return
         try:
             key = self._key(path, code, kernel, also)
-        except Unavailable as error:
-            self.unkept[path] = error.message
+        except (Unavailable, OSError) as error:
+            self.unkept[path] = str(error)
             return
         run = _Run(path, limits, key, self._watch.begin(), self._outside(path, code))
         self._running[path] = run
@@ -163,7 +164,7 @@ class CachedRuns:
             run.files |= {
                 name: before for name, before in run.outside.items() if stamp(name) == before
             }
-        except (Unsteady, Unavailable) as error:
+        except (Unsteady, Unavailable, OSError) as error:
             self.unkept[path] = str(error)
             return
         run.result = result
@@ -201,7 +202,9 @@ class CachedRuns:
     def _key(self, path: str, code: Code, kernel: str | None, also: str) -> str:
         name = kernel or code.kernel
         environment = self._environments.digest(name, code)
-        return result_key(path, code.digest(), name, environment, f"{self._also}\n{also}")
+        whole = hashlib.blake2b(Path(path).read_bytes()).hexdigest() if also else ""
+        rest = "\n".join((self._also, also, whole))
+        return result_key(path, code.digest(), name, environment, rest)
 
     def _top(self, path: str) -> str:
         folder = _folder(path)
