@@ -9,8 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from ..core.errors import InvalidInput
 from .events import PlannedCell
 from .tracebacks import first_line
@@ -47,6 +45,9 @@ def read_notebook(path: str) -> Any:
 
 
 def _upgraded(parsed: Any, raw: bytes) -> Any:
+    # It loads the grammar of JSON schema: a second that nobody need wait for who runs nothing.
+    import nbformat
+
     major = parsed.get("nbformat") if isinstance(parsed, dict) else None
     if not isinstance(major, int):
         raise _invalid(
