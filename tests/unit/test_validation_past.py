@@ -639,3 +639,18 @@ def test_sources_outside_of_site_packages_count_for_who_imports_them(
     (folder / "dev" / "theirs.py").write_text("X = 1")
     assert Environments().digest("python3", mine) != before[0]
     assert Environments().digest("python3", other) == before[1]
+
+
+# How long it takes to find that nothing is to be done
+
+
+def test_what_decides_whether_to_run_loads_no_heavy_library() -> None:
+    heavy = {"nbformat", "nbconvert", "nbclient", "jupyter_client", "zmq", "jinja2", "IPython"}
+    script = (
+        "import sys, jupyter_gpuctl.cli.validate, jupyter_gpuctl.cli.validate_screen\n"
+        "from jupyter_gpuctl.validation import runner, service\n"
+        "from jupyter_gpuctl.validation.past import runs\n"
+        f"print(*({heavy} & set(sys.modules)))"
+    )
+    asked = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (asked.stdout, asked.stderr) == ("\n", "")
