@@ -19,6 +19,7 @@ from ..core.quantities import parse_bytes, parse_duration
 from ..host.cgroups import Cgroups
 from ..validation.model import Limits, Validation, exit_status
 from ..validation.reports import json as json_report
+from .validate_course import CourseOptions, course_options
 from .validate_past import PastOptions, past_options
 from .validate_settings import settings_of, settings_option
 from .validate_start import StartOptions, start_options
@@ -130,6 +131,7 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
     help="Write a report: json. Without FILE, or to -, on standard output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --report json.")
+@course_options
 @past_options
 @start_options
 @settings_option
@@ -145,6 +147,7 @@ def validate(
     ignore: tuple[str, ...],
     reports: tuple[str, ...],
     as_json: bool,
+    course: CourseOptions,
     past: PastOptions,
     start: StartOptions,
 ) -> int:
@@ -153,7 +156,7 @@ def validate(
     PATH is a notebook, a folder (with all below it, but what git ignores) or a glob. Each notebook
     runs from top to bottom in a kernel of its own, in its own folder; the file isn't changed.
 
-    Exit status: 0 all passed, 1 some did not, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all passed, 1 some did not or fail a check, 2 wrong usage, 130 interrupted.
     """
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.", ctx)
@@ -178,6 +181,7 @@ def validate(
         ),
         ignore=Patterns(ignore, _home_of("ignore", ctx, folder)) if ignore else None,
         since=past.since,
+        checks=course.checks(),
     )
     # Who asks for cold kernels is not answered with what passed in a forked one.
     tops = (settings.folder,) if settings.folder else ()
@@ -186,7 +190,7 @@ def validate(
     validator = Validator(runner, past=runs, room=memory_room)
     with (
         contextlib.closing(runner),
-        Screen() as screen,
+        Screen(runs=request.checks.run) as screen,
         _stopped_by_signals(validator.stop, screen.stopping),
     ):
         validation = validator.validate(request, screen)

@@ -31,9 +31,11 @@ from ..validation.model import (
     Tier,
     Validation,
     Verdict,
+    fails_checks,
     summary,
     words,
 )
+from .validate_findings import checked_words, checking, finding_lines
 
 _STYLES = {Verdict.PASSED: "green", Verdict.SKIPPED: "dim"}
 _MARKS = {Verdict.PASSED: "✓", Verdict.SKIPPED: "-"}
@@ -43,9 +45,13 @@ _INDENT = 6
 
 
 class Screen:
-    """The :class:`~jupyter_gpuctl.validation.ports.Listener` of a terminal or a log."""
+    """The :class:`~jupyter_gpuctl.validation.ports.Listener` of a terminal or a log.
 
-    def __init__(self, console: Console | None = None) -> None:
+    ``runs``: whether notebooks are run, and not only checked.
+    """
+
+    def __init__(self, console: Console | None = None, *, runs: bool = True) -> None:
+        self._runs = runs
         self._console = console or Console(stderr=True, highlight=False, emoji=False)
         self._bars = _Bars(self._console) if self._console.is_terminal else None
         self._running: dict[str, TaskID] = {}
@@ -71,7 +77,8 @@ class Screen:
         self._limits = limits
         longest = max((len(self._name(path)) for path in paths), default=0)
         self._name_width = min(_WIDEST_NAME, longest)
-        self._print(Text(header(len(paths), limits, jobs, tier)), indent=0)
+        told = header(len(paths), limits, jobs, tier) if self._runs else checking(len(paths))
+        self._print(Text(told), indent=0)
         self._print(Text(""))
         if self._bars is not None:
             self._bars.begin(len(paths))
@@ -98,6 +105,8 @@ class Screen:
             self._bars.end(self._running.pop(result.path, None))
         for line, indent in self._lines(result):
             self._print(line, indent)
+        for told, fails in finding_lines(result):
+            self._print(Text(printable(told), style="" if fails else "dim"), _INDENT)
 
     def stopping(self) -> None:
         """Said at once when a person interrupts: ending takes a moment."""
@@ -107,6 +116,8 @@ class Screen:
         """The last line."""
         self._print(Text(""))
         told = summary(validation.notebooks, self._name)
+        if not self._runs:
+            told = checked_words(validation)
         self._print(Text(f"{told} · {format_duration(validation.duration)}"), indent=2)
         for line in provenance(validation):
             self._print(Text(line), indent=2)
@@ -123,10 +134,17 @@ class Screen:
     def _lines(self, result: NotebookResult) -> Iterable[tuple[Text, int]]:
         utf8 = self._console.encoding.lower().startswith("utf")
         marks, otherwise = (_MARKS, "✗") if utf8 else (_PLAIN_MARKS, "x")
+        only_checked = not self._runs and result.verdict is Verdict.SKIPPED
         style = _STYLES.get(result.verdict, "red")
+        mark = marks.get(result.verdict, otherwise)
+        if only_checked or result.verdict is Verdict.PASSED:
+            verdict = Verdict.FAILED if fails_checks(result) else Verdict.PASSED
+            mark, style = marks.get(verdict, otherwise), _STYLES.get(verdict, "red")
         name = shorten(self._name(result.path), self._name_width).ljust(self._name_width)
-        line = Text("  ").append(marks.get(result.verdict, otherwise), style=style)
-        line.append(f" {name}  ")
+        line = Text("  ").append(mark, style=style).append(f" {name}  ")
+        if only_checked:
+            yield line, _INDENT
+            return
         if result.verdict is Verdict.PASSED:
             duration, peak = format_duration(result.duration), format_bytes(result.peak_memory)
             line.append(f"{duration:>8}  {peak:>8}")

@@ -239,6 +239,11 @@ def exit_status(validation: Validation) -> int:
     return 0 if passed and not any(map(fails_checks, validation.notebooks)) else 1
 
 
+def place(finding: Finding) -> tuple[int, int]:
+    """For sorting: the whole file first, then by cell and line."""
+    return (-1 if finding.cell is None else finding.cell, finding.line or 0)
+
+
 def fails_checks(notebook: NotebookResult) -> bool:
     """Whether a course check fails it, whatever its verdict."""
     return any(finding.fails for finding in notebook.findings)

@@ -59,6 +59,17 @@ def names_bound(source: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def names_imported(source: str) -> frozenset[str]:
+    """Names that imports anywhere in the cell give a meaning."""
+    tree = parse(source)
+    return frozenset(
+        alias.asname or alias.name.partition(".")[0]
+        for node in ([] if tree is None else ast.walk(tree))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    )
+
+
 def _base(node: ast.AST) -> set[str]:
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value

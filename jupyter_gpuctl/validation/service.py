@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..core.clock import Clock, SystemClock
 from .changes import changed_since
+from .course import CourseChecks, Version, explained, findings_of, only_checked, versions_of
 from .events import Event
-from .model import SCHEMA, Limits, NotebookResult, Validation, Verdict, unrun
+from .model import SCHEMA, Limits, NotebookResult, Validation, Verdict, place, unrun
 from .options import Override, options_of
 from .paths import Found, Patterns, find_notebooks
 from .plan import Task, choose, order, reserve
@@ -35,15 +36,28 @@ class Request:
     since: str | None = None
     """Only notebooks that changed since this git revision; empty: since they left the branch that
     they are meant for."""
+    checks: CourseChecks = field(default_factory=CourseChecks)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A notebook, and what holds for it."""
+    """A notebook in one of its versions, and what holds for it."""
 
     found: Found
+    version: Version
     limits: Limits
     kernel: str | None
+    checks: CourseChecks
+
+    @property
+    def name(self) -> str:
+        """The path in its result."""
+        return self.version.name if self.version.problem is None else self.version.problem.path
+
+    @property
+    def remembered(self) -> bool:
+        """Whether earlier runs say something of it, and later ones may."""
+        return self.version.learner is None and self.checks.outputs is None
 
 
 class Validator:
@@ -81,8 +95,8 @@ class Validator:
         if request.since is not None:
             found, since = changed_since(found, request.since)
         started_at, begun = self._clock.now(), self._clock.monotonic()
-        jobs = [self._job(one, request) for one in found]
-        paths = [one.path for one in found]
+        jobs = [job for one in found for job in self._jobs(one, request)]
+        paths = [job.name for job in jobs]
         heard.planned(paths, request.limits, request.jobs, self._runner.tier)
         try:
             results = self._all(jobs, request.jobs, heard)
@@ -104,9 +118,13 @@ class Validator:
         self._stopped = True
         self._runner.stop()
 
-    def _job(self, found: Found, request: Request) -> _Job:
+    def _jobs(self, found: Found, request: Request) -> list[_Job]:
         limits, kernel = options_of(found.path, request.limits, request.kernel, request.overrides)
-        return _Job(found, limits, kernel)
+        checks = request.checks
+        versions = [Version(found.path)]
+        if not found.problem and checks.run:
+            versions = versions_of(found.path, checks.variant)
+        return [_Job(found, version, limits, kernel, checks) for version in versions]
 
     def _all(self, jobs: Sequence[_Job], at_once: int, heard: Listener) -> list[NotebookResult]:
         results: dict[int, NotebookResult] = {}
@@ -118,9 +136,9 @@ class Validator:
         if waiting:
             room = self._room()
             tasks = order([self._task(*one, at_once, room) for one in waiting.items()])
-            paths = [jobs[task.number].found.path for task in tasks]
-            self._past.prepare(paths)
-            self._runner.expect(paths)
+            queue = [jobs[task.number] for task in tasks]
+            self._past.prepare([job.found.path for job in queue if job.remembered])
+            self._runner.expect(list(dict.fromkeys(job.found.path for job in queue)))
             with ThreadPoolExecutor(at_once, thread_name_prefix="validate") as pool:
                 running: dict[Future[NotebookResult], Task] = {}
                 while tasks or running:
@@ -137,7 +155,11 @@ class Validator:
         if job.found.problem:
             hint = "Check its mode and owner."
             return unrun(job.found.path, Verdict.INVALID, job.found.problem, hint)
-        if self._stopped:
+        if job.version.problem is not None:
+            return job.version.problem
+        if not job.checks.run:
+            return only_checked(job.found.path)
+        if self._stopped or not job.remembered:
             return None
         return self._past.recall(job.found.path, job.limits, job.kernel)
 
@@ -147,26 +169,36 @@ class Validator:
         return Task(number, expected.seconds, expected.cells, memory)
 
     def _one(self, job: _Job, heard: Listener) -> NotebookResult:
-        path = job.found.path
+        path, name = job.found.path, job.name
         if self._stopped:
             return self._tell(
-                heard, job, unrun(path, Verdict.SKIPPED, "interrupted before it began")
+                heard, job, unrun(name, Verdict.SKIPPED, "interrupted before it began")
             )
         with self._lock:
-            heard.started(path)
+            heard.started(name)
 
         def on_event(event: Event) -> None:
             with self._lock:
-                heard.event(path, event)
+                heard.event(name, event)
 
-        self._past.begin(path, job.limits, job.kernel)
-        events = self._runner.run(path, job.limits, job.kernel, on_event)
-        result = judge(path, job.limits, events)
-        self._past.end(path, job.kernel, result)
-        return self._tell(heard, job, result)
+        past = self._past if job.remembered else NoPast()
+        past.begin(path, job.limits, job.kernel)
+        events = self._runner.run(
+            path,
+            job.limits,
+            job.kernel,
+            on_event,
+            instead=job.version.instead(),
+            check_outputs=job.checks.outputs,
+        )
+        result = judge(name, job.limits, events)
+        past.end(path, job.kernel, result)
+        return self._tell(heard, job, explained(result, job.version))
 
     def _tell(self, heard: Listener, job: _Job, result: NotebookResult) -> NotebookResult:
-        result = replace(result, limits=job.limits)
+        found = findings_of(job.version, job.checks, job.kernel)
+        findings = tuple(sorted((*found, *result.findings), key=place))
+        result = replace(result, limits=job.limits, findings=findings)
         with self._lock:
             heard.finished(result)
         return result

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ...core.errors import InvalidInput
-from ..model import Finding
+from ..model import Finding, place
 from . import data_files, links, private, state
 from .subject import Subject
 
@@ -83,11 +83,6 @@ def check(subject: Subject, choice: Choice) -> tuple[Finding, ...]:
         if rule.name in choice.on
         for finding in rule.check(subject)
     ]
-    at = {rule.name: number for number, rule in enumerate(RULES)}
-
-    def place(one: Finding) -> tuple[int, int, int]:
-        return (-1 if one.cell is None else one.cell, one.line or 0, at[one.rule])
-
     return tuple(sorted(found, key=place))
 
 

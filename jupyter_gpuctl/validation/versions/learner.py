@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..python_cells import language_of, names_bound, names_used
+from ..python_cells import language_of, names_bound, names_imported, names_used
 from . import nbgrader, otter
 from .marked import Changed
 
@@ -70,6 +70,7 @@ def _dependent(sources: Sequence[str], cells: Sequence[Changed]) -> frozenset[in
             continue
         if cell.left:
             missing |= names_bound(source)
+            missing |= names_imported(source) - names_imported(cell.source)
         elif not cell.tests and missing & names_used(cell.source):
             found.add(number)
             missing |= names_bound(cell.source)
