@@ -231,11 +231,18 @@ class SharedMemory:
         if len(pids) > 1:
             begun = time.monotonic()
             if suspect or begun >= self._exact_until:
-                self._exact = sum(map(proportional, pids)) + self._beside(pids)
+                self._exact = self._read_exact(pids)
                 ended = time.monotonic()
                 self._exact_until = ended + (ended - begun) * (_PSS_SHARE - 1)
             used = min(used, self._exact)
         return used
+
+    def _read_exact(self, pids: Sequence[int]) -> int:
+        exact = sum(map(proportional, pids)) + self._beside(pids)
+        if exact > self._exact:
+            # A page is counted twice if one that had it ends between two of the readings.
+            exact = min(exact, sum(map(proportional, reversed(pids))) + self._beside(pids))
+        return exact
 
 
 def _signal_all(pids: set[int], number: signal.Signals) -> None:

@@ -28,6 +28,7 @@ class Accounts:
         self._counted_at = 0
         self._reaped_cpu = 0.0
         self._cpu_at_mark = 0.0
+        self._forked: int | None = None
         self._on_engine_end: Callable[[int], None] = lambda status: None
 
     def on_engine_end(self, pid: int, then: Callable[[int], None]) -> None:
@@ -35,8 +36,8 @@ class Accounts:
         self.engine, self._on_engine_end = pid, then
 
     def watch_kernel(self, pid: int) -> None:
-        """The kernel is a child of the worker."""
-        self.kernel = pid
+        """The kernel is a child of the worker, forked from what was forked before."""
+        self.kernel = self._forked = pid
 
     def mark(self) -> None:
         """A cell begins here."""
@@ -59,7 +60,7 @@ class Accounts:
         """A new census for each tenth of the limit: the last before the end tells who held it."""
         if reading.over or reading.used > max(limit / 4, self._counted_at + limit / 10):
             members = [process for process in self._tree.members() if process.pid != self.engine]
-            found = census(members, self.kernel)
+            found = census(members, self.kernel, self._forked)
             # After the kernel's killer has been here, those who held the memory are gone.
             if _sum(found) >= _sum(self.holders):
                 self.holders, self._counted_at = found, reading.used

@@ -2,28 +2,21 @@
 
 Started by the worker, through ``start_engine``, or forked from the warm process, with the job on
 its standard input, then a line for each cell that may start; it writes events to the descriptor
-that it is told. It holds no limits:
-whatever happens to it or to its kernel, the worker outlives it. It interrupts what runs too long,
-so that the kernel can say where it stood; a kernel that doesn't listen is the worker's to kill.
+that it is told. It holds no limits: whatever happens to it or to its kernel, the worker outlives
+it. It interrupts what runs too long, so that the kernel can say where it stood; a kernel that
+doesn't listen is the worker's to kill.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import resource
-import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import nbformat
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-from jupyter_client.localinterfaces import localhost
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import run_sync
 from nbconvert.preprocessors.execute import ExecutePreprocessor
@@ -32,11 +25,9 @@ from ..core.errors import InvalidInput
 from ..host.births import give_up_first
 from ..host.trees import die_with_parent
 from .events import (
-    Broken,
     CellEnded,
     CellStarted,
     Differs,
-    Event,
     Finished,
     Job,
     KernelDied,
@@ -44,10 +35,8 @@ from .events import (
     KernelStarting,
     Planned,
     Refused,
-    from_line,
-    to_line,
 )
-from .kernel_manager import KernelManager, Seed, wait_until_ready
+from .kernel_manager import KernelManager, Seed, require_kernel, wait_until_ready
 from .model import CellError, CellStatus
 from .notebooks import cell_limits, planned_cells, read_notebook
 from .outputs import difference, is_compared
@@ -247,7 +236,7 @@ def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
     try:
         notebook = read_notebook(job.source or job.path)
         limits = cell_limits(notebook, job.limits.cell_time)
-        _require_kernel(job.kernel or _kernel_name(notebook))
+        require_kernel(job.kernel or _kernel_name(notebook))
     except InvalidInput as error:
         emit(Refused(error.message, error.hint))
         return
@@ -278,86 +267,3 @@ def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
 def _kernel_name(notebook: Any) -> str:
     kernelspec = notebook.metadata.get("kernelspec") or {}
     return str(kernelspec.get("name") or "python3")
-
-
-def _require_kernel(name: str) -> None:
-    """Raises InvalidInput: no kernel of this name is installed; the hint lists those that are."""
-    specs = KernelSpecManager()
-    try:
-        specs.get_kernel_spec(name)
-    except NoSuchKernel:
-        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
-        raise InvalidInput(
-            "validation.kernel",
-            f"kernel {name!r} is not installed",
-            hint=f"Install it, or give --kernel. Installed here: {known}.",
-        ) from None
-
-
-def specification(name: str) -> dict[str, Any]:
-    """What is installed under this name, as far as forking asks; empty: nothing."""
-    try:
-        spec = KernelSpecManager().get_kernel_spec(name)
-    except (NoSuchKernel, ValueError, OSError):
-        return {}
-    return {"argv": spec.argv, "env": spec.env, "metadata": spec.metadata}
-
-
-def get_ready() -> None:
-    """Do in the warm process what every engine would do once; it starts no thread."""
-    empty = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
-    nbformat.reads(empty, as_version=4)  # type: ignore[no-untyped-call]
-    KernelSpecManager().find_kernel_specs()
-    # It looks at the network's interfaces once.
-    localhost()
-
-
-def main() -> None:
-    """Run the job on standard input; the first argument is the descriptor for the events."""
-    serve(int(sys.argv[1]))
-
-
-def forked() -> None:
-    """In a child of the warm process: descriptor 3 is for the events, 4 for the kernel's word."""
-    status = 1
-    try:
-        serve(3)
-        status = 0
-    except Exception:
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Nothing of the warm process needs taking apart.
-    os._exit(status)
-
-
-def serve(descriptor: int) -> None:
-    """Run the job on standard input and write events to ``descriptor``."""
-    os.set_inheritable(descriptor, False)
-    lines = _lines_of_worker()
-
-    def emit(event: Event) -> None:
-        os.write(descriptor, to_line(event))
-
-    try:
-        run(from_line(lines.get()), emit, lines.get)
-    except Exception as error:
-        emit(Broken(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"))
-        raise
-
-
-def _lines_of_worker() -> queue.SimpleQueue[bytes]:
-    """What the worker says. When it says nothing more it is gone, and so is this process."""
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-
-    def listen() -> None:
-        partial = b""
-        # Not by a buffered reader, whose lock would be held when the process ends.
-        while data := os.read(0, 65536):
-            *whole, partial = (partial + data).split(b"\n")
-            for line in whole:
-                lines.put(line)
-        os._exit(1)
-
-    threading.Thread(target=listen, name="worker", daemon=True).start()
-    return lines

@@ -17,7 +17,11 @@ from dataclasses import dataclass
 from queue import Empty
 from typing import Any
 
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
+
+from ..core.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +151,33 @@ async def wait_until_ready(client: Any, timeout: float) -> None:  # noqa: ASYNC1
             raise RuntimeError("Kernel died before replying to kernel_info")
         if time.monotonic() > deadline:
             raise RuntimeError(f"Kernel didn't respond in {timeout:.0f} seconds")
+
+
+def require_kernel(name: str) -> None:
+    """Raises InvalidInput: no kernel of this name is installed; the hint lists those that are."""
+    specs = KernelSpecManager()
+    try:
+        specs.get_kernel_spec(name)
+    except NoSuchKernel:
+        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
+        raise InvalidInput(
+            "validation.kernel",
+            f"kernel {name!r} is not installed",
+            hint=f"Install it, or give --kernel. Installed here: {known}.",
+        ) from None
+
+
+def specification(name: str) -> dict[str, Any]:
+    """What is installed under this name, as far as forking asks; empty: nothing."""
+    try:
+        spec = KernelSpecManager().get_kernel_spec(name)
+    except (NoSuchKernel, ValueError, OSError):
+        return {}
+    return {"argv": spec.argv, "env": spec.env, "metadata": spec.metadata}
+
+
+def get_ready() -> None:
+    """Do in a warm process what each kernel manager would do once; it starts no thread."""
+    KernelSpecManager().find_kernel_specs()
+    # It looks at the network's interfaces.
+    localhost()

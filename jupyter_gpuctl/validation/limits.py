@@ -223,9 +223,18 @@ def guard_for(
     return Watcher(tree, limit, spared, inherited)
 
 
-def census(members: Collection[ProcessInfo], kernel: int | None) -> tuple[ProcessMemory, ...]:
-    """Who holds the memory, the largest first; at most the twenty largest."""
-    sizes = [(proportional(process.pid), process) for process in members if not process.zombie]
+def census(
+    members: Collection[ProcessInfo], kernel: int | None, whole: int | None = None
+) -> tuple[ProcessMemory, ...]:
+    """Who holds the memory, the largest first; at most the twenty largest.
+
+    ``whole``: the process whose pages are its own, though it shares them: a forked kernel.
+    """
+    sizes = [
+        ((resident if process.pid == whole else proportional)(process.pid), process)
+        for process in members
+        if not process.zombie
+    ]
     held = [
         ProcessMemory(process.pid, process.name, size, process.pid == kernel)
         for size, process in sizes

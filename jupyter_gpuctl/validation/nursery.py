@@ -224,7 +224,8 @@ _Parts = tuple[dict[str, _Step], set[str], Callable[[str], Any] | None]
 def _engines() -> _Parts:
     # See start_engine.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    from .engine import forked, get_ready, specification
+    from .engine_start import forked, get_ready
+    from .kernel_manager import specification
 
     get_ready()
     return {"engine": forked}, set(sys.modules), specification

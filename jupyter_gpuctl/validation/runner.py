@@ -26,8 +26,9 @@ from .events import Broken, Chosen, Ended, Event, Job, from_line, stopped, to_li
 from .imports import hidden_by
 from .marks import mark_of, sweep
 from .model import Limits, Started, Tier
-from .nurseries import Nurseries, Unforkable, Warmth
+from .nurseries import Nurseries
 from .outputs import OutputChecks
+from .warm_process import Gone, Unforkable, WarmProcess
 from .workers import ForkedWorker, StartedWorker, WorkerProcess
 
 _PATIENCE = 15.0
@@ -108,13 +109,17 @@ class WorkerRunner:
             return StartedWorker(mark), Chosen(Started.COLD)
         try:
             warmth, left_out = self._warmth(self._nurseries, path, job)
-            forked = ForkedWorker(self._nurseries, warmth, mark, job.scratch)
+            forked = ForkedWorker(self._nurseries.engines(), warmth, mark, job.scratch)
             return forked, Chosen(Started.FORKED, left_out=left_out)
         except Unforkable as error:
+            if isinstance(error, Gone):
+                self._nurseries.lost(error.control)
             worker = None if self._stopping else StartedWorker(mark)
             return worker, Chosen(Started.COLD, str(error))
 
-    def _warmth(self, nurseries: Nurseries, path: str, job: Job) -> tuple[Warmth, tuple[str, ...]]:
+    def _warmth(
+        self, nurseries: Nurseries, path: str, job: Job
+    ) -> tuple[WarmProcess, tuple[str, ...]]:
         """The warm process for a notebook, and what that leaves out.
 
         Raises:
@@ -122,7 +127,7 @@ class WorkerRunner:
         """
         nurseries.start()
         modules, named = self._needs.get(path) or forking.needs(path)
-        spec = nurseries.ask(nurseries.engines(), job.kernel or named)
+        spec = nurseries.engines().ask(job.kernel or named)
         flags = forking.flags_of(spec.get("argv", ()))
         if spec:
             unlike = forking.unlike_ours(spec["argv"], spec["env"], spec["metadata"])

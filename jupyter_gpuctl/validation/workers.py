@@ -9,7 +9,7 @@ import sys
 from typing import IO, Protocol
 
 from .marks import MARK
-from .nurseries import Forked, Nurseries, Warmth
+from .warm_process import Forked, WarmProcess
 
 
 class WorkerProcess(Protocol):
@@ -68,10 +68,10 @@ class ForkedWorker:
     """A child of a warm process, and so are its engine and, below it, its kernel.
 
     Raises:
-        Unforkable: a warm process is gone.
+        Gone: a warm process is.
     """
 
-    def __init__(self, nurseries: Nurseries, kernels: Warmth, mark: str, scratch: str) -> None:
+    def __init__(self, engines: WarmProcess, kernels: WarmProcess, mark: str, scratch: str) -> None:
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             job, job_in = _pipe(theirs, ours)
             events_in, events = _pipe(ours, theirs)
@@ -81,8 +81,7 @@ class ForkedWorker:
             output, printed = _pipe(theirs, theirs)
             word, engine_word = _pipe(theirs, theirs)
             link = theirs.enter_context(
-                nurseries.fork_tied(
-                    nurseries.engines(),
+                engines.fork_tied(
                     "engine",
                     mark,
                     [engine_input, printed, printed, engine_says, engine_word],
@@ -93,7 +92,7 @@ class ForkedWorker:
             # In the order of worker.LINK_TO_ENGINE and kernels.worker.
             descriptors = [job, events, errors, link.fileno(), engine_told, engine_events]
             descriptors += [output, printed, word]
-            self._process: Forked = nurseries.fork(kernels, "worker", mark, descriptors)
+            self._process: Forked = kernels.fork("worker", mark, descriptors)
             ours.pop_all()
         self.stdin: IO[bytes] = os.fdopen(job_in, "wb")
         self.stdout: IO[bytes] = os.fdopen(events_in, "rb")

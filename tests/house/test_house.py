@@ -48,7 +48,7 @@ DOORS = {
     "nbconvert": {"validation/engine.py"},
     "nbclient": {"validation/engine.py"},
     "jupyter_client": {
-        "validation/engine.py",
+        *(f"validation/{name}.py" for name in ("kernel_manager", "kernels")),
         *(f"kernels/{name}.py" for name in ("live", "provisioner")),
     },
     "nbformat": {"validation/notebooks.py"},
