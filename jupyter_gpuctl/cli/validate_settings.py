@@ -20,7 +20,15 @@ from ..validation.settings import OVERRIDES, SettingsFile, find_settings, read_s
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _KEY = "jupyter_gpuctl.validate.settings"
-_NOT_SETTINGS = {"settings", "as_json", "changed", "changed_since", "save_baseline", "find_limit"}
+_NOT_SETTINGS = {
+    "settings",
+    "as_json",
+    "changed",
+    "changed_since",
+    "lint_only",
+    "save_baseline",
+    "find_limit",
+}
 """Parameters that say what one call is for."""
 _BY_NOTEBOOK = {
     "time_limit": "time",

@@ -57,7 +57,12 @@ class _Job:
     @property
     def remembered(self) -> bool:
         """Whether earlier runs say something of it, and later ones may."""
-        return self.version.learner is None and self.checks.outputs is None
+        return self.version.learner is None
+
+    @property
+    def also(self) -> str:
+        """What its verdict rests on beside code, kernel, files and limits."""
+        return "" if self.checks.outputs is None else repr(self.checks.outputs)
 
 
 class Validator:
@@ -161,7 +166,7 @@ class Validator:
             return only_checked(job.found.path)
         if self._stopped or not job.remembered:
             return None
-        return self._past.recall(job.found.path, job.limits, job.kernel)
+        return self._past.recall(job.found.path, job.limits, job.kernel, job.also)
 
     def _task(self, number: int, job: _Job, at_once: int, room: int | None) -> Task:
         expected = self._past.expected(job.found.path)
@@ -182,7 +187,7 @@ class Validator:
                 heard.event(name, event)
 
         past = self._past if job.remembered else NoPast()
-        past.begin(path, job.limits, job.kernel)
+        past.begin(path, job.limits, job.kernel, job.also)
         events = self._runner.run(
             path,
             job.limits,
@@ -192,7 +197,7 @@ class Validator:
             check_outputs=job.checks.outputs,
         )
         result = judge(name, job.limits, events)
-        past.end(path, job.kernel, result)
+        past.end(path, job.kernel, result, job.also)
         return self._tell(heard, job, explained(result, job.version))
 
     def _tell(self, heard: Listener, job: _Job, result: NotebookResult) -> NotebookResult:

@@ -84,6 +84,25 @@ def test_a_tag_that_matters_makes_it_run_again_and_prose_does_not(course: Path) 
     assert cached(again(course)) == {"b.ipynb"}
 
 
+def test_compared_outputs_are_remembered_until_the_stored_ones_change(course: Path) -> None:
+    from nbformat import v4
+
+    def write(text: str) -> None:
+        output = v4.new_output("stream", text=text)
+        cell = v4.new_code_cell("print(1)", outputs=[output], execution_count=1)
+        write_notebook(course / "a.ipynb", [cell])
+
+    write("1\n")
+    assert again(course, "--check-outputs").status == 0
+    assert "a.ipynb" in cached(again(course, "--check-outputs"))
+    assert "a.ipynb" not in cached(again(course))
+    write("2\n")
+    for _ in range(2):
+        differs = again(course, "--check-outputs")
+        assert differs.status == 1
+        assert "a.ipynb" not in cached(differs)
+
+
 def test_settings_and_overrides_hold_and_are_told(course: Path) -> None:
     (course.parent / "pyproject.toml").write_text(
         """
