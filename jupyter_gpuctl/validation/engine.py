@@ -91,9 +91,11 @@ class Engine(ExecutePreprocessor):
         self._emit(KernelStarting(now))
         if self._job.limits.time is not None:
             self._deadline = now + self._job.limits.time
-        if self._job.seed is not None and self.km is not None:
+        manager = cast(KernelManager, self.km)
+        manager.try_often()
+        if self._job.seed is not None:
             pid, word = self._job.seed
-            cast(KernelManager, self.km).seed = Seed(pid, word, self._job.entrances)
+            manager.seed = Seed(pid, word, self._job.entrances)
         await super().async_start_new_kernel(preexec_fn=self._enter, **kwargs)
         self._process = getattr(getattr(self.km, "provisioner", None), "process", None)
 

@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
 
 from ..core.errors import InvalidInput
+
+_CONNECT_EVERY = 10
+"""Milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,10 @@ class KernelManager(AsyncKernelManager):
     """jupyter_client's manager; ``seed`` is set before the kernel is started."""
 
     seed: Seed | None = None
+
+    def try_often(self) -> None:
+        """Connect again soon where the kernel's sockets aren't there yet; zmq waits 100 ms."""
+        self.context.setsockopt(zmq.RECONNECT_IVL, _CONNECT_EVERY)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         if self.seed is None:
