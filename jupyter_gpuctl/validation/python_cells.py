@@ -81,4 +81,10 @@ def names_used(source: str) -> frozenset[str]:
     tree = parse(source)
     if tree is None:
         return frozenset(_WORD.findall(source))
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.AugAssign):
+            found |= _base(node.target)
+    return frozenset(found)
