@@ -79,7 +79,7 @@ def course_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--check-outputs",
         is_flag=True,
-        help="Compare the outputs with those in the file. What was run before runs again.",
+        help="Compare the outputs with those in the file.",
     )
     @click.option(
         "--ignore-output",

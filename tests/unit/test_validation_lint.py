@@ -309,6 +309,12 @@ def test_plain_words_are_neither_secret_nor_personal(
     assert list(finder(plain)) == []
 
 
+def test_the_documentation_has_every_rule() -> None:
+    text = Path(__file__, "../../../docs/validation.md").resolve().read_text(encoding="utf-8")
+    for rule in RULES:
+        assert f"| `{rule.name}` | {'yes' if rule.fails else ''}".rstrip() in text
+
+
 def test_every_kind_of_secret_has_a_name() -> None:
     assert len({name for name, _ in SECRETS}) == len(SECRETS)
 
