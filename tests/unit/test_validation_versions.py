@@ -101,6 +101,8 @@ def test_each_language_has_its_stub(language: str, stub: str) -> None:
         (question(*question(code("1"))), "cell 2 a question block begins inside another"),
         (question(v4.new_raw_cell("# END TESTS")), "cell 2 a tests block ends"),
         ([v4.new_raw_cell("# BEGIN QUESTION")], "cell 1 a question block has not ended"),
+        (question(*solution(code("x\n# END SOLUTION"))),
+         "cell 3 END SOLUTION has no BEGIN SOLUTION"),
         (question(*solution(code("# BEGIN SOLUTION\nx"))),
          "cell 3 BEGIN SOLUTION has no END SOLUTION"),
     ],

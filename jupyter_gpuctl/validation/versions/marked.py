@@ -29,23 +29,29 @@ def without_regions(
     put: Callable[[str], list[str]],
     what: str,
     cell: int,
+    *,
+    by_otter: bool = False,
 ) -> tuple[list[str], bool]:
     """``lines`` with ``put(first line)`` for each region; and whether there was one.
 
-    ``what`` names the mark and ``cell``, from 0, the cell where one is missing.
+    ``what`` names the mark and ``cell``, from 0, the cell where one is missing. ``by_otter``: what
+    begins inside a region is part of it, but nothing ends that has not begun; nbgrader refuses the
+    one and allows the other.
 
     Raises:
-        InvalidInput: a region begins in another, or does not end.
+        InvalidInput: the marks don't match.
     """
     kept: list[str] = []
     inside = found = False
     for line in lines:
-        if begins(line):
+        if begins(line) and not (inside and by_otter):
             if inside:
                 raise broken(cell, f"BEGIN {what} stands inside another")
             inside = found = True
             kept += put(line)
         elif ends(line):
+            if by_otter and not inside:
+                raise broken(cell, f"END {what} has no BEGIN {what}")
             inside = False
         elif not inside:
             kept.append(line)

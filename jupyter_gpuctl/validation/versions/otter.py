@@ -101,6 +101,7 @@ def _without_ignored(lines: list[str], number: int) -> list[str]:
         lambda _: [],
         "IGNORE",
         number,
+        by_otter=True,
     )[0]
 
 
@@ -117,6 +118,7 @@ def _without_solutions(lines: list[str], number: int) -> list[str]:
         put,
         "SOLUTION",
         number,
+        by_otter=True,
     )
     return [_prompt(line) for line in kept]
 
