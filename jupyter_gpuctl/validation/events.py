@@ -169,6 +169,8 @@ class Ended:
     """The end of what the kernel's process wrote past Jupyter: crash reports, start errors."""
     memory: tuple[tuple[float, int], ...] = ()
     """Times and bytes, as :class:`~jupyter_gpuctl.validation.model.Curve` keeps them."""
+    peak_shared: int | None = None
+    """Bytes of shared memory; ``None``: not told apart."""
 
 
 Event = (

@@ -42,6 +42,8 @@ class Reading:
     cache: int = 0
     watermark: int | None = None
     fresh: bool = False
+    shared: int | None = None
+    """Of it, shared memory and files in memory; ``None``: not told apart."""
 
 
 class Guard(Protocol):
@@ -114,7 +116,8 @@ class CgroupGuard:
         if more and self._limit is not None and used > self._limit + _ROUNDED:
             over = over or OVER_LIMIT
         watermark = None if memory.watermark is None else memory.watermark + more
-        return Reading(used, over, memory.cache, watermark, memory.fresh)
+        shared = max(0, memory.anon_and_shmem - memory.anonymous)
+        return Reading(used, over, memory.cache, watermark, memory.fresh, shared)
 
     def _inherited_now(self, memory: GroupMemory) -> int:
         inherited = self._inherited

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ..core.quantities import format_bytes
+from .needs import BASELINE_RULES, Comparison, FoundLimit, Recommendation
 
 SCHEMA = "gpuctl.validation/1"
 """Of the JSON report. The number rises when a reader of the old one would be misled."""
@@ -202,6 +203,9 @@ class NotebookResult:
     """Modules that its forked kernel had to import by itself, each with the reason."""
     limits: Limits | None = None
     """Those that held for it."""
+    peak_shared: int | None = None
+    """Bytes of shared memory that it held at once, such as files in ``/dev/shm``; part of
+    ``peak_memory``. ``None``: not measured, as no control group held the limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,12 @@ class Validation:
     """The git revision against which ``left_out`` are unchanged; empty: all were asked for."""
     left_out: int = 0
     """Notebooks that were found, and not run for that."""
+    recommendation: Recommendation | None = None
+    """What to configure for learners, by these peaks."""
+    found_limits: tuple[FoundLimit, ...] = ()
+    """The least memory for each, where that was asked for."""
+    baseline: Comparison | None = None
+    """How it went beside a baseline, where one was named."""
 
 
 def unrun(path: str, verdict: Verdict, reason: str, hint: str = "") -> NotebookResult:
@@ -258,14 +268,25 @@ def summary(notebooks: Iterable[NotebookResult], name: Callable[[str], str] = st
     counts = Counter(notebook.verdict for notebook in notebooks)
     told = [f"{counts[verdict]} {words(verdict)}" for verdict in Verdict if counts[verdict]]
     line = ", ".join(told) or "nothing to validate"
-    checked = sum(map(fails_checks, notebooks))
+    beyond = sum(any(_is_beyond(one) for one in notebook.findings) for notebook in notebooks)
+    checked = sum(
+        any(one.fails and not _is_beyond(one) for one in notebook.findings)
+        for notebook in notebooks
+    )
     if checked:
         line += f" · course checks fail {checked}"
+    if beyond:
+        line += f" · {beyond} beyond the baseline"
     measured = [notebook for notebook in notebooks if notebook.peak_memory is not None]
     if measured:
         largest = max(measured, key=lambda notebook: notebook.peak_memory or 0)
         line += f" · peak {format_bytes(largest.peak_memory)} ({name(largest.path)})"
     return line
+
+
+def _is_beyond(finding: Finding) -> bool:
+    """Whether it takes more than the baseline allows."""
+    return finding.fails and finding.rule in BASELINE_RULES.values()
 
 
 def words(verdict: Verdict) -> str:

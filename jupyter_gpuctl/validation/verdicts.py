@@ -114,6 +114,7 @@ def judge(path: str, limits: Limits, events: Sequence[Event]) -> NotebookResult:
         else (),
         findings=tuple(event.finding for event in events if isinstance(event, Differs)),
         not_preloaded=log.chosen.left_out,
+        peak_shared=log.end.peak_shared if ran else None,
     )
 
 

@@ -77,6 +77,7 @@ class Worker:
         self._tree = Tree(os.getpid())
         self._accounts = Accounts(self._tree)
         self._curve = Curve()
+        self._shared: int | None = None
         self._cause: str | None = None
         self._over_at: float | None = None
         self._deadline = time.monotonic() + _START
@@ -202,6 +203,8 @@ class Worker:
             reading.used, reading.cache, reading.watermark, fresh=reading.fresh
         )
         self._curve.add(time.monotonic(), peak)
+        if reading.shared is not None:
+            self._shared = max(self._shared or 0, reading.shared)
         return reading
 
     def _measure(self) -> float:
@@ -250,6 +253,7 @@ class Worker:
             processes=accounts.holders,
             output=self._tail.decode(errors="replace"),
             memory=self._curve.points(),
+            peak_shared=self._shared,
         )
 
 
