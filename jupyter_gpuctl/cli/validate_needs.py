@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 
 _STDOUT = "-"
 _FORMATS = ("z2jh", "docker", "json")
+
+
+class _Times(click.FloatRange):
+    """A factor; ``nan`` is none, though it lies outside of no range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +296,7 @@ def needs_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--headroom",
-        type=click.FloatRange(1, 10),
+        type=_Times(1, 10),
         default=HEADROOM,
         show_default=True,
         help="For --recommend: times the peaks.",
@@ -316,14 +327,14 @@ def needs_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--max-slowdown",
-        type=click.FloatRange(1, 1000),
+        type=_Times(1, 1000),
         default=1.5,
         show_default=True,
         help="With --baseline: times the time; half a second more is never too much.",
     )
     @click.option(
         "--max-growth",
-        type=click.FloatRange(1, 1000),
+        type=_Times(1, 1000),
         default=1.25,
         show_default=True,
         help="With --baseline: times the memory; 16 MiB more are never too much.",
