@@ -20,6 +20,7 @@ from ..host.cgroups import Cgroups
 from ..validation.model import Limits, Validation, exit_status
 from ..validation.reports import json as json_report
 from .validate_course import CourseOptions, course_options
+from .validate_needs import NeedsOptions, needs_options
 from .validate_past import PastOptions, past_options
 from .validate_settings import settings_of, settings_option
 from .validate_start import StartOptions, start_options
@@ -132,6 +133,7 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --report json.")
 @course_options
+@needs_options
 @past_options
 @start_options
 @settings_option
@@ -148,6 +150,7 @@ def validate(
     reports: tuple[str, ...],
     as_json: bool,
     course: CourseOptions,
+    needs: NeedsOptions,
     past: PastOptions,
     start: StartOptions,
 ) -> int:
@@ -161,8 +164,9 @@ def validate(
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.", ctx)
     targets = [_target(text) for text in (*reports, *(["json"] if as_json else []))]
+    wanted = needs.prepared(jobs, stdout_taken=any(file == "-" for file, _ in targets))
     # What starts nothing is said before what takes time to load.
-    from ..validation.options import Override
+    from ..validation.options import Override, options_of
     from ..validation.paths import Patterns
     from ..validation.room import memory_room
     from ..validation.service import Request, Validator
@@ -191,12 +195,21 @@ def validate(
     with (
         contextlib.closing(runner),
         Screen(runs=request.checks.run) as screen,
-        _stopped_by_signals(validator.stop, screen.stopping),
+        _stopped_by_signals(validator.stop, wanted.stop, screen.stopping),
     ):
         validation = validator.validate(request, screen)
+        validation = wanted.judged(
+            validation,
+            runner,
+            lambda path: options_of(path, request.limits, kernel, request.overrides)[1],
+            memory_room,
+        )
     for target, render in targets:
         _write(target, render(validation))
+    wanted.write(validation)
     screen.summarise(validation)
+    for line in wanted.lines(validation):
+        click.echo(f"  {line}", err=True)
     screen.say_unkept(validation, runs.unkept)
     return exit_status(validation)
 
