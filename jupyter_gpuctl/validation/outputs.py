@@ -49,7 +49,7 @@ _UNSTEADY: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"^[^\n]*(?:per loop \(mean|: [\d.]+ \S+ per loop)[^\n]*", re.MULTILINE),
         "… per loop",
     ),
-    (re.compile(r"\[\d+:\d\d(?::\d\d)?<[^\]\n]*\]"), "[…]"),
+    (re.compile(r"\[\d+:\d\d(?::\d\d)?<[^\[\]\n]{0,200}\]"), "[…]"),
     (re.compile(rf"\b{_NUMBER}\s?{_UNIT}\s?{_NUMBER}\s?[µμum]?s/step\b"), "…/step"),
     (
         re.compile(rf"\b((?:{_TOOK})\s*[:=]?\s*){_NUMBER}(?:\s?{_UNIT}|(?![\w.,]))", re.IGNORECASE),
@@ -61,7 +61,7 @@ _UNSTEADY: tuple[tuple[re.Pattern[str], str], ...] = (
         "(temporary)",
     ),
     (re.compile(rf"[A-Za-z]:\\[^\s'\"<>]*\\Temp\\{_PATH}"), "(temporary)"),
-    (re.compile(r"(?<![\w.])/[^\s'\"<>:]*/(?:site|dist)-packages/"), "…/"),
+    (re.compile(r"(?<![\w./])/[^\s'\"<>:]*/(?:site|dist)-packages/"), "…/"),
     # Counts of cells.
     (re.compile(r"\b(Cell )?(In|Out) ?\[\d+\]"), r"\1\2[…]"),
 )

@@ -10,8 +10,7 @@ import re
 import warnings
 from typing import Any
 
-_IPYTHON = re.compile(r"^(\s*)(?:[%!?].*|[^#'\"]*\?{1,2}\s*)$")
-_ASSIGNED = re.compile(r"^(\s*[\w, ]+=\s*)[%!].*$")
+_ASSIGNED = re.compile(r"^(\s*[\w,][\w, ]*=\s*)[%!].*$")
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -28,15 +27,21 @@ def parse(source: str) -> ast.Module | None:
     """The tree of a cell, its lines numbered as there; ``None``: it isn't plain Python."""
     if source.lstrip().startswith("%%"):
         return None
-    lines = [
-        _ASSIGNED.sub(r"\1None", _IPYTHON.sub(r"\1pass", line)) for line in source.splitlines()
-    ]
+    lines = [_blanked(line) for line in source.splitlines()]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _blanked(line: str) -> str:
+    text = line.strip()
+    asks = text.endswith("?") and not set("#'\"") & set(text)
+    if asks or text.startswith(("%", "!", "?")):
+        return line[: len(line) - len(line.lstrip())] + "pass"
+    return _ASSIGNED.sub(r"\1None", line) if "=" in text else line
 
 
 def names_bound(source: str) -> frozenset[str]:

@@ -19,7 +19,7 @@ _FENCE = re.compile(
     r"^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
 )
 _NO_TEXT = (
-    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL),
     re.compile(r"(?<!`)(`{1,3})(?!`)(?:(?!\n\s*\n).)+?(?<!`)\1(?!`)", re.DOTALL),
     re.compile(r"\$\$.*?\$\$", re.DOTALL),
     re.compile(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", re.DOTALL),
@@ -43,9 +43,9 @@ _UNDERLINED = re.compile(r"^ {0,3}(\S[^\n]*)\n {0,3}(?:=+|-+)[ \t]*$", re.MULTIL
 _HTML_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.DOTALL | re.IGNORECASE)
 _NAMED = (
     re.compile(r"<[^<>]*?\s(?:id|name)\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE),
-    re.compile(r"^\s*\(([^()\n]+)\)=\s*$", re.MULTILINE),
+    re.compile(r"^[ \t]*\(([^()\n]+)\)=[ \t]*$", re.MULTILINE),
     re.compile(r"\{[^{}\n]*#([\w:.-]+)[^{}\n]*\}"),
-    re.compile(r"^\s*(?:#\|)?\s*:?(?:name|label):?\s+(\S+)\s*$", re.MULTILINE),
+    re.compile(r"^[ \t]*(?:#\|[ \t]*)?:?(?:name|label):?[ \t]+(\S+)[ \t]*$", re.MULTILINE),
 )
 """Anchors by name: HTML, MyST targets, Pandoc attributes, labels of directives and cells."""
 _SOURCES = (".ipynb", ".md", ".rst", ".myst", ".qmd", ".Rmd", ".txt")

@@ -42,7 +42,9 @@ SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 _HOMES = (
     re.compile(r"(?<![\w.~])(?:/home/|/Users/)([A-Za-z_][\w.-]{0,31})(?![\w.-])"),
-    re.compile(r"\b[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)(\w[\w. -]{0,63}?(?=\\)|\w[\w.-]{0,63})"),
+    re.compile(
+        r"\b[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)(\w[\w. -]{0,63}?(?=\\)|\w[\w.-]{0,63})"
+    ),
 )
 NOBODY = frozenset(
     [

@@ -13,7 +13,7 @@ from ..python_cells import language_of
 MOST_TEXT = 2 * 1024**2
 """Characters of one output that are looked through."""
 _BASE64 = re.compile(r"base64,[A-Za-z0-9+/=\s]{40,}")
-_SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_SCRIPT = re.compile(r"<(script|style)\b(?:(?!<\1\b).)*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
