@@ -42,7 +42,7 @@ _UNSTEADY: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b0x[0-9a-fA-F]{4,16}\b"), "0x…"),
     # %time, %timeit, tqdm, Keras, and sentences that tell how long something took.
     (
-        re.compile(r"^(\s*(?:CPU times|Wall time|Compiler(?: time)?)):[^\n]*", re.MULTILINE),
+        re.compile(r"^([ \t]*(?:CPU times|Wall time|Compiler(?: time)?)):[^\n]*", re.MULTILINE),
         r"\1: …",
     ),
     (

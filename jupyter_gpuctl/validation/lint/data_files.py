@@ -54,7 +54,8 @@ _LOADERS = {"np", "numpy", "joblib", "torch", "librosa"}
 """Modules whose ``load`` does."""
 _OF_PATHS = {"read_text", "read_bytes"}
 _MAKES_FILES = re.compile(
-    r"^[ \t]*(?:[\w,][\w, ]*=[ \t]*)?!|^[ \t]*%(?:sx|system|cd|run|load|bash|sh)\b|^[ \t]*%%(?!time|capture|prun)"
+    r"^[ \t]*(?:[\w,][\w, ]*=[ \t]*)?!"
+    r"|^[ \t]*%(?:sx|system|cd|run|load|bash|sh)\b|^[ \t]*%%(?!time|capture|prun)"
     r"|urlretrieve|urlopen|download|requests\.|httpx|extractall|unpack_archive|\bwget\b|\bcurl\b"
     r"|\bgdown\b|kaggle|git\s+clone|subprocess|os\.system|chdir|drive\.mount|files\.upload",
     re.MULTILINE,
