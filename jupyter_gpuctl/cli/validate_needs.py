@@ -203,6 +203,8 @@ class Needs:
 def found_words(path: str, passes: int | None, fails: int | None, complete: bool) -> str:
     """``01-intro.ipynb passes in 96.0 MiB, not in 80.0 MiB``."""
     told = f"{_plain(os.path.basename(path))} "
+    if passes is None and fails is None:
+        return told + "was not run again (interrupted)"
     told += f"passes in {format_bytes(passes)}" if passes is not None else "did not pass again"
     if fails is not None:
         told += f", not in {format_bytes(fails)}"
