@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..validation.model import Validation
 from ..validation.told import Teller, stop_with
 from .validate_screen import Screen
 
 
-def screen_of(tell: bool, stop: Callable[[], None], *, runs: bool) -> Screen | ToldScreen:
-    """Who hears the validation: a person, or the server, which says when to ``stop``."""
-    return ToldScreen(stop) if tell else Screen(runs=runs)
+def screen_of(tell: bool, *stops: Callable[[], None], runs: bool) -> Screen | ToldScreen:
+    """Who hears the validation: a person, or the server, at whose word all ``stops`` are called."""
+    return ToldScreen(stops) if tell else Screen(runs=runs)
 
 
 class ToldScreen(Teller):
     """Takes the place of the screen."""
 
-    def __init__(self, stop: Callable[[], None]) -> None:
-        super().__init__(sys.stdout.buffer)
-        self._stop = stop
+    def __init__(self, stops: Sequence[Callable[[], None]]) -> None:
+        sys.stdout.flush()
+        super().__init__(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
+        # What others print would stand between the lines that are told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self._stops = stops
 
     def __enter__(self) -> ToldScreen:
         stop_with(sys.stdin.buffer, self._stop)
         return self
+
+    def _stop(self) -> None:
+        for stop in self._stops:
+            stop()
 
     def __exit__(self, *_: object) -> None:
         pass

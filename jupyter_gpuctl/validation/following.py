@@ -28,7 +28,7 @@ class Following:
         self._summary = ""
         self.limits: Limits | None = None
         self.notebooks: list[CheckedNotebook] = []
-        """In the order in which they ended."""
+        """In the order in which they ended; in that of their paths when all have."""
         self.interrupted: bool | None = None
         """Of a validation that has said its last word; ``None``: it has not."""
 
@@ -66,12 +66,14 @@ class Following:
             result = decode(NotebookResult, line["result"])
             self._running.pop(result.path, None)
             self._runs.pop(result.path, None)
-            self.notebooks.append(_checked(result, self._contents_path(result.path)))
+            self.notebooks.append(self._checked(result))
         elif kind == "report":
             packed = zlib.compress(line["text"].encode(errors="replace"), 6)
             self._reports[ReportFormat(line["format"])] = packed
         elif kind == "done":
             self.interrupted, self._summary = line["interrupted"], line["summary"]
+            results = [decode(NotebookResult, result) for result in line["results"]]
+            self.notebooks = [self._checked(result) for result in results]
         else:
             raise KeyError(kind)
 
@@ -102,20 +104,19 @@ class Following:
         self._running.clear()
         self._runs.clear()
 
-
-def _checked(result: NotebookResult, path: str) -> CheckedNotebook:
-    decided = next((cell for cell in result.cells if cell.index == result.cell), None)
-    return CheckedNotebook(
-        path=path,
-        verdict=result.verdict.value,
-        reason=result.reason,
-        hint=result.hint,
-        duration=result.duration,
-        peak_memory=result.peak_memory,
-        started=result.started,
-        cell=result.cell,
-        first_line=decided.first_line if decided else "",
-        error=result.error,
-        processes=result.processes,
-        findings=result.findings,
-    )
+    def _checked(self, result: NotebookResult) -> CheckedNotebook:
+        decided = next((cell for cell in result.cells if cell.index == result.cell), None)
+        return CheckedNotebook(
+            path=self._contents_path(result.path),
+            verdict=result.verdict.value,
+            reason=result.reason,
+            hint=result.hint,
+            duration=result.duration,
+            peak_memory=result.peak_memory,
+            started=result.started,
+            cell=result.cell,
+            first_line=decided.first_line if decided else "",
+            error=result.error,
+            processes=result.processes,
+            findings=result.findings,
+        )

@@ -45,11 +45,13 @@ class ValidationProcess:
             raise
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """What it tells, to its end. A line that is cut short by its death is left out."""
+        """What it tells, to its end. Left out is what it doesn't tell us, and a line cut short."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             with contextlib.suppress(ValueError):
-                yield json.loads(line)
+                told = json.loads(line)
+                if isinstance(told, dict) and "kind" in told:
+                    yield told
 
     def hang_up(self) -> None:
         """The word to stop. May be said twice."""

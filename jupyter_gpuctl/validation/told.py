@@ -6,7 +6,7 @@
     cell      {path, index}              it has begun
     finished  {result}                   a ``NotebookResult``
     report    {format, text}             at the end, each of them
-    done      {interrupted, summary}     the last
+    done      {interrupted, summary, results}     the last; results as they are in the end
 
 The validation writes them to its standard output. Its standard input is the server's word to stop:
 it is closed on purpose, or by the death of the server.
@@ -58,7 +58,8 @@ class Teller:
         for name in ReportFormat:
             self._tell("report", format=name, text=renderer(name)(validation))
         told = summary(validation.notebooks, os.path.basename)
-        self._tell("done", interrupted=validation.interrupted, summary=told)
+        results = to_json(validation.notebooks)
+        self._tell("done", interrupted=validation.interrupted, summary=told, results=results)
 
     def _tell(self, kind: str, **values: Any) -> None:
         line = json.dumps({"kind": kind, **values}).encode() + b"\n"

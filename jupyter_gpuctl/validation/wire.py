@@ -146,7 +146,7 @@ class ValidationAnswer(ValidationSummary):
     """One validation, with what is known of each notebook so far."""
 
     notebooks: tuple[CheckedNotebook, ...]
-    """In the order in which they ended."""
+    """In the order in which they ended; in that of their paths when all have."""
 
 
 @dataclass(frozen=True, slots=True)

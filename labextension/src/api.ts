@@ -2681,7 +2681,7 @@ export interface components {
             reports: components["schemas"]["ReportFormat"][];
             /**
              * Notebooks
-             * @description In the order in which they ended.
+             * @description In the order in which they ended; in that of their paths when all have.
              */
             notebooks: components["schemas"]["CheckedNotebook"][];
         };
