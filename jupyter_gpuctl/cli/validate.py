@@ -6,9 +6,7 @@ import contextlib
 import math
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,15 +15,15 @@ from click.core import ParameterSource
 from ..core.errors import InvalidInput
 from ..core.quantities import parse_bytes, parse_duration
 from ..host.cgroups import Cgroups
-from ..validation.model import Limits, Validation, exit_status
-from ..validation.reports import json as json_report
+from ..validation.model import Limits, exit_status
+from ..validation.reports import FORMATS
 from .validate_course import CourseOptions, course_options
 from .validate_needs import NeedsOptions, needs_options
 from .validate_past import PastOptions, past_options
+from .validate_reports import targets_of, write_reports
 from .validate_settings import settings_of, settings_option
 from .validate_start import StartOptions, start_options
 
-_RENDERERS: dict[str, Callable[[Validation], str]] = {"json": json_report.render}
 _LEAST_MEMORY = 16 * 1024**2
 """Bytes: no kernel of any language starts in less."""
 
@@ -129,7 +127,8 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
     "reports",
     metavar="FORMAT[=FILE]",
     multiple=True,
-    help="Write a report: json. Without FILE, or to -, on standard output.",
+    help=f"Write a report: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}; give it again for more of "
+    "them. Without FILE, or to -, on standard output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --report json.")
 @course_options
@@ -137,6 +136,7 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 @past_options
 @start_options
 @settings_option
+@click.option("--tell", is_flag=True, hidden=True, help="Tell a server, in lines of JSON.")
 @click.pass_context
 def validate(
     ctx: click.Context,
@@ -153,6 +153,7 @@ def validate(
     needs: NeedsOptions,
     past: PastOptions,
     start: StartOptions,
+    tell: bool,
 ) -> int:
     """Run notebooks and say of each whether it passed.
 
@@ -163,14 +164,14 @@ def validate(
     """
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.", ctx)
-    targets = [_target(text) for text in (*reports, *(["json"] if as_json else []))]
-    wanted = needs.prepared(jobs, stdout_taken=any(file == "-" for file, _ in targets))
+    targets = targets_of([*reports, *(["json"] if as_json else [])]) if not tell else []
+    wanted = needs.prepared(jobs, stdout_taken=tell or any(one.file == "-" for one in targets))
     # What starts nothing is said before what takes time to load.
     from ..validation.options import Override, options_of
     from ..validation.paths import Patterns
     from ..validation.room import memory_room
     from ..validation.service import Request, Validator
-    from .validate_screen import Screen
+    from .validate_told import screen_of
 
     settings = settings_of(ctx)
     folder = settings.folder or "."
@@ -194,7 +195,7 @@ def validate(
     validator = Validator(runner, past=runs, room=memory_room)
     with (
         contextlib.closing(runner),
-        Screen(runs=request.checks.run) as screen,
+        screen_of(tell, validator.stop, wanted.stop, runs=request.checks.run) as screen,
         _stopped_by_signals(validator.stop, wanted.stop, screen.stopping),
     ):
         validation = validator.validate(request, screen)
@@ -204,11 +205,12 @@ def validate(
             lambda path: options_of(path, request.limits, kernel, request.overrides)[1],
             memory_room,
         )
-    for target, render in targets:
-        _write(target, render(validation))
-    wanted.write(validation)
-    screen.summarise(validation)
-    for line in wanted.lines(validation):
+    try:
+        write_reports(targets, validation)
+        wanted.write(validation)
+    finally:
+        screen.summarise(validation)
+    for line in wanted.lines(validation) if not tell else ():
         click.echo(f"  {line}", err=True)
     screen.say_unkept(validation, runs.unkept)
     return exit_status(validation)
@@ -218,47 +220,6 @@ def _home_of(name: str, ctx: click.Context, folder: str) -> str:
     """Where the patterns of a parameter begin: here, or where the settings lie."""
     given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     return "." if given else folder
-
-
-def _target(text: str) -> tuple[str, Callable[[Validation], str]]:
-    """File (``-`` for standard output) and renderer of a ``--report``.
-
-    Raises:
-        InvalidInput: the format is not known, or the file can't be written.
-    """
-    name, _, file = text.partition("=")
-    if name not in _RENDERERS:
-        raise InvalidInput(
-            "validate.report",
-            f"--report {text!r}: there is no format {name!r}.",
-            hint=f"Available: {', '.join(_RENDERERS)}.",
-        )
-    if file in ("", "-"):
-        return "-", _RENDERERS[name]
-    folder = Path(file).absolute().parent
-    existing = Path(file) if Path(file).exists() else folder
-    if Path(file).is_dir() or not folder.is_dir() or not os.access(existing, os.W_OK):
-        raise InvalidInput(
-            "validate.report",
-            f"--report {text!r}: {file!r} can't be written.",
-            hint="Name a file in a folder that is there and yours.",
-        )
-    return file, _RENDERERS[name]
-
-
-def _write(target: str, report: str) -> None:
-    if target == "-":
-        sys.stdout.write(report)
-        sys.stdout.flush()
-        return
-    try:
-        Path(target).write_text(report, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(
-            "validate.report",
-            f"The report can't be written to {target!r}: {error.strerror}.",
-            hint="Name another file.",
-        ) from None
 
 
 @contextlib.contextmanager

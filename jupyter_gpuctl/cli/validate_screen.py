@@ -35,6 +35,7 @@ from ..validation.model import (
     summary,
     words,
 )
+from ..validation.reports.text import common_folder
 from .validate_findings import checked_words, checking, finding_lines
 
 _STYLES = {Verdict.PASSED: "green", Verdict.SKIPPED: "dim"}
@@ -246,7 +247,8 @@ def provenance(validation: Validation) -> Iterable[str]:
         told = "1 result is" if cached == 1 else f"{cached} results are"
         yield f"{told} of an earlier run: nothing has changed since (--no-cache runs all)"
     if validation.since:
-        told = "1 notebook" if validation.left_out == 1 else f"{validation.left_out} notebooks"
+        count = validation.left_out
+        told = "1 notebook" if count == 1 else f"{count or 'no'} notebooks"
         yield f"{told} left out: not changed since {printable(validation.since)}"
 
 
@@ -282,14 +284,6 @@ def details(result: NotebookResult) -> Iterable[str]:
         yield f"{count} held {format_bytes(held)} of it"
     if result.hint:
         yield result.hint
-
-
-def common_folder(paths: Sequence[str]) -> str:
-    """The folder that all lie in, as far as all are named alike; empty for none."""
-    folders = [os.path.dirname(path) for path in paths]
-    if len({os.path.isabs(folder) for folder in folders}) != 1:
-        return ""
-    return os.path.commonpath(folders)
 
 
 def printable(text: str) -> str:
