@@ -13,6 +13,8 @@ import pytest
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
+from tests.api.test_lease_people import NamesPeople, Operators
+
 pytestmark = pytest.mark.timeout(180)
 COLD = {"cold": True, "cache": False}
 LONG = "import time; time.sleep(600)"
@@ -207,6 +209,37 @@ async def test_what_can_not_be_validated_is_refused_before_it_starts(
     assert (refused[0], refused[1]["code"]) == (status, code)
     assert refused[1]["hint"]
     assert (await validations.api.get("validations"))["items"] == []
+
+
+class TestSeveralPeopleOnOneServer:
+    @pytest.fixture
+    def jp_server_config(self, jp_server_config):
+        jp_server_config["ServerApp"]["identity_provider_class"] = NamesPeople
+        jp_server_config["ServerApp"]["authorizer_class"] = Operators
+        return jp_server_config
+
+    async def test_see_and_stop_their_own_validations_only_and_operators_all(
+        self, validations, course, http_server_port
+    ):
+        def person(name: str) -> dict[str, str]:
+            referer = f"http://127.0.0.1:{http_server_port[-1]}/"
+            cookie = {"Cookie": "_xsrf=1f", "X-XSRFToken": "1f", "Referer": referer}
+            return {"X-Remote-User": name, **cookie}
+
+        write(course / "long.ipynb", LONG)
+        api, mine, other = validations.api, person("user-a"), person("user-b")
+        begun = await api.post("validations", {"paths": ["course"], **COLD}, headers=mine)
+        assert begun["user"] == "user-a"
+        path = f"validations/{begun['id']}"
+        assert (await api.get("validations", headers=other))["items"] == []
+        assert (await api.refused(path, headers=other))[0] == 404
+        assert (await api.refused(f"{path}/report", headers=other))[0] == 404
+        assert (await api.refused_send("DELETE", path, headers=other))[0] == 404
+        assert (await api.get(path, headers=mine))["status"] in ("queued", "running")
+        operator = person("operator-a")
+        assert len((await api.get("validations", headers=operator))["items"]) == 1
+        stopping = await api.delete(path, headers=operator)
+        assert stopping["cancelling"] or stopping["status"] == "cancelled"
 
 
 class NoKernels(Authorizer):
