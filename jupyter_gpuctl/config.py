@@ -172,6 +172,7 @@ _RANGES: Mapping[str, _Range] = {
     ),
     "idle_after": _IDLE,
     "idle_grace": _IDLE,
+    "max_validations": _Range(1, 16, "1 and 16", "Set it to 1, for one after the other."),
     "retention_days": _Range(
         7,
         36500,
@@ -268,6 +269,12 @@ class GpuCtl(Configurable):
         help="""What each kernel and each container may use, with all that it starts: a mapping
         with memory ("4GiB"), pids (processes and threads), cpu (cores) and disk (containers only).
         What is left out is not limited.""",
+    ).tag(config=True)
+
+    max_validations = Int(
+        1,
+        help="""How many validations that people start from JupyterLab run at a time; the others
+        wait. From 1 to 16. The command line is not limited.""",
     ).tag(config=True)
 
     @validate("simulate_gpus")

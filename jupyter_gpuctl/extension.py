@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .leases.desk import LeaseDesk
     from .leases.runner import LeaseRunner
     from .leases.service import Authority
+    from .validation.wing import ValidationWing
 
 
 class GpuCtlApp(ExtensionApp):
@@ -37,6 +38,7 @@ class GpuCtlApp(ExtensionApp):
     _collector: GpuCollector | None = None
     _runner: LeaseRunner | None = None
     _kernels: KernelWing | None = None
+    _validations: ValidationWing | None = None
 
     def initialize_handlers(self) -> None:
         """Join the parts and add every route; a broken configuration is told, not thrown."""
@@ -56,6 +58,7 @@ class GpuCtlApp(ExtensionApp):
         from .gpus.service import Monitor
         from .kernels.handlers import KernelHandler
         from .leases.handlers import LeaseHandler
+        from .validation.handlers import ValidationHandler
 
         server = self.serverapp
         assert server is not None
@@ -70,6 +73,7 @@ class GpuCtlApp(ExtensionApp):
 
         desk = self._lease_desk(settings, monitor)
         self._kernels = wing = self._kernel_wing(settings, monitor, kernels, desk)
+        self._validations = validations = self._validation_wing(settings)
 
         def checks() -> Mapping[str, Check]:
             return {
@@ -85,6 +89,7 @@ class GpuCtlApp(ExtensionApp):
                 HealthHandler: {"checks": checks},
                 LeaseHandler: {"desk": desk},
                 KernelHandler: {"service": wing.service, "desk": desk},
+                ValidationHandler: {"validations": validations},
             }
         )
 
@@ -133,6 +138,22 @@ class GpuCtlApp(ExtensionApp):
         make_default(server.kernel_manager)
         return wing
 
+    def _validation_wing(self, settings: GpuCtl) -> ValidationWing:
+        from .validation.places import Places
+        from .validation.wing import ValidationWing
+
+        server = self.serverapp
+        assert server is not None
+
+        def places() -> Places:
+            from jupyter_server.services.contents.filemanager import FileContentsManager
+
+            contents = server.contents_manager
+            local = isinstance(contents, FileContentsManager)
+            return Places(contents.root_dir if local else None, hidden=contents.allow_hidden)
+
+        return ValidationWing(settings.max_validations, places, log=self.log)
+
     def _add_misconfigured(self, error: GpuCtlError) -> None:
         check = Check(CheckStatus.ERROR, error.message, error.hint)
         for route in ROUTES:
@@ -168,7 +189,10 @@ class GpuCtlApp(ExtensionApp):
             self._kernels.start(serverapp.event_logger)
 
     async def stop_extension(self) -> None:
-        """Stop sampling, give the driver back, close the store."""
+        """Stop validations and sampling, give the driver back, close the store."""
+        if self._validations is not None:
+            await self._validations.stop()
+            self._validations = None
         if self._kernels is not None:
             await self._kernels.stop()
             self._kernels = None

@@ -10,6 +10,7 @@ from .api.routes import Operation, Route
 from .gpus import handlers as gpus
 from .kernels import handlers as kernels
 from .leases import handlers as leases
+from .validation import handlers as validation
 
 
 class OpenApiHandler(GpuCtlHandler):
@@ -38,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *gpus.ROUTES,
     *leases.ROUTES,
     *kernels.ROUTES,
+    *validation.ROUTES,
     Route(
         "openapi.json",
         OpenApiHandler,

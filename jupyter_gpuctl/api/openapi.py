@@ -77,8 +77,8 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
-    def content(kind: Any) -> dict[str, Any]:
-        return {"application/json": {"schema": schema_of[kind]}}
+    def content(kind: Any, media: Sequence[str] = ("application/json",)) -> dict[str, Any]:
+        return {one: {"schema": schema_of[kind]} for one in media}
 
     described: dict[str, Any] = {
         "summary": operation.summary,
@@ -90,10 +90,13 @@ def _operation(route: Route, operation: Operation, schema_of: dict[Any, Any]) ->
     }
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": content(operation.body)}
-    succeeded = {"200": ("Done", operation.answer), "201": ("Made", operation.created)}
+    succeeded = {
+        "200": ("Done", operation.answer, operation.media),
+        "201": ("Made", operation.created, ("application/json",)),
+    }
     described["responses"] = {
-        status: {"description": description, "content": content(kind)}
-        for status, (description, kind) in succeeded.items()
+        status: {"description": description, "content": content(kind, media)}
+        for status, (description, kind, media) in succeeded.items()
         if kind is not None
     } | {
         str(status): {"description": _MEANING[status], "content": content(ErrorAnswer)}

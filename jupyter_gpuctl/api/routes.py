@@ -47,6 +47,8 @@ class Operation:
     headers: tuple[Header, ...] = ()
     created: Any = None
     """The answer where something was made, with status 201."""
+    media: tuple[str, ...] = ("application/json",)
+    """What the answer of status 200 comes as, one of these."""
 
 
 @dataclass(frozen=True, slots=True)

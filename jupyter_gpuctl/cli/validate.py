@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..core.errors import InvalidInput
 from ..core.quantities import parse_bytes, parse_duration
-from ..validation.model import Limits, Validation, exit_status
-from ..validation.reports import json as json_report
+from ..host.cgroups import Cgroups
+from ..validation.model import Limits, exit_status
+from ..validation.reports import FORMATS
+from .validate_course import CourseOptions, course_options
+from .validate_needs import NeedsOptions, needs_options
+from .validate_past import PastOptions, past_options
+from .validate_reports import targets_of, write_reports
+from .validate_settings import settings_of, settings_option
+from .validate_start import StartOptions, start_options
 
-_RENDERERS: dict[str, Callable[[Validation], str]] = {"json": json_report.render}
 _LEAST_MEMORY = 16 * 1024**2
 """Bytes: no kernel of any language starts in less."""
 
@@ -46,12 +52,37 @@ class _Quantity(click.ParamType):  # type: ignore[type-arg]
         return quantity
 
 
+class _Jobs(click.ParamType):  # type: ignore[type-arg]
+    """A number of notebooks at a time, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if str(value).strip().lower() == "auto":
+            return jobs_for(_cores())
+        number: int = click.IntRange(1, 1024).convert(value, param, ctx)
+        return number
+
+
+def _cores() -> int:
+    """Those that we may use, by affinity and by the control group that we are in."""
+    limits, cores = Cgroups().limits(), len(os.sched_getaffinity(0))
+    if limits is None or limits.cpu_limit is None:
+        return cores
+    return min(cores, math.ceil(limits.cpu_limit))
+
+
+def jobs_for(cores: int) -> int:
+    """Half as many notebooks as cores, since many use several; all of two, and eight at most."""
+    return max(1, min(cores, max(2, cores // 2), 8))
+
+
 _DURATION = _Quantity("DURATION", parse_duration, 0)
 _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 
 
 @click.command(no_args_is_help=False)
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
     "--time-limit",
     type=_DURATION,
@@ -74,9 +105,10 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 @click.option(
     "--jobs",
     "-j",
-    type=click.IntRange(1, 1024),
-    default=None,
-    help="Notebooks at a time; 2 where there are the cores for it.",
+    type=_Jobs(),
+    default="auto",
+    help="Notebooks at a time, if there is the memory; auto: half as many as cores, but 2 if there "
+    "are 2.",
 )
 @click.option(
     "--kernel",
@@ -85,94 +117,109 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
     help="Run all with this kernel, instead of those that the notebooks name.",
 )
 @click.option(
+    "--ignore",
+    metavar="PATTERN",
+    multiple=True,
+    help="Leave out what matches, as a line of a .gitignore would.",
+)
+@click.option(
     "--report",
     "reports",
     metavar="FORMAT[=FILE]",
     multiple=True,
-    help="Write a report: json. Without FILE, or to -, on standard output.",
+    help=f"Write a report: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}; give it again for more of "
+    "them. Without FILE, or to -, on standard output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --report json.")
-@click.option(
-    "--limit-tier", type=click.Choice(["auto", "cgroup", "watcher"]), default="auto", hidden=True
-)
+@course_options
+@needs_options
+@past_options
+@start_options
+@settings_option
+@click.option("--tell", is_flag=True, hidden=True, help="Tell a server, in lines of JSON.")
+@click.pass_context
 def validate(
+    ctx: click.Context,
     paths: tuple[str, ...],
     time_limit: float | None,
     cell_time_limit: float | None,
     memory_limit: int | None,
-    jobs: int | None,
+    jobs: int,
     kernel: str | None,
+    ignore: tuple[str, ...],
     reports: tuple[str, ...],
     as_json: bool,
-    limit_tier: str,
+    course: CourseOptions,
+    needs: NeedsOptions,
+    past: PastOptions,
+    start: StartOptions,
+    tell: bool,
 ) -> int:
     """Run notebooks and say of each whether it passed.
 
     PATH is a notebook, a folder (with all below it, but what git ignores) or a glob. Each notebook
     runs from top to bottom in a kernel of its own, in its own folder; the file isn't changed.
 
-    Exit status: 0 all passed, 1 some did not, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all passed, 1 some did not or fail a check, 2 wrong usage, 130 interrupted.
     """
-    targets = [_target(text) for text in (*reports, *(["json"] if as_json else []))]
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH...'.", ctx)
+    targets = targets_of([*reports, *(["json"] if as_json else [])]) if not tell else []
+    wanted = needs.prepared(jobs, stdout_taken=tell or any(one.file == "-" for one in targets))
     # What starts nothing is said before what takes time to load.
-    from ..validation.runner import WorkerRunner
+    from ..validation.options import Override, options_of
+    from ..validation.paths import Patterns
+    from ..validation.room import memory_room
     from ..validation.service import Request, Validator
-    from .validate_screen import Screen
+    from .validate_told import screen_of
 
+    settings = settings_of(ctx)
+    folder = settings.folder or "."
     request = Request(
         paths=paths,
         limits=Limits(time_limit, cell_time_limit, memory_limit),
-        jobs=jobs or min(2, len(os.sched_getaffinity(0))),
+        jobs=jobs,
         kernel=kernel,
+        overrides=tuple(
+            Override(Patterns(patterns, folder), values)
+            for patterns, values in settings.by_notebook(ctx)
+        ),
+        ignore=Patterns(ignore, _home_of("ignore", ctx, folder)) if ignore else None,
+        since=past.since,
+        checks=course.checks(),
     )
-    validator = Validator(WorkerRunner(limit_tier))
-    with Screen() as screen, _stopped_by_signals(validator.stop, screen.stopping):
+    # Who asks for cold kernels is not answered with what passed in a forked one.
+    tops = (settings.folder,) if settings.folder else ()
+    runs = past.runs(tops, also="cold" if start.cold else "")
+    runner = start.runner()
+    validator = Validator(runner, past=runs, room=memory_room)
+    with (
+        contextlib.closing(runner),
+        screen_of(tell, validator.stop, wanted.stop, runs=request.checks.run) as screen,
+        _stopped_by_signals(validator.stop, wanted.stop, screen.stopping),
+    ):
         validation = validator.validate(request, screen)
-    for target, render in targets:
-        _write(target, render(validation))
-    screen.summarise(validation)
+        validation = wanted.judged(
+            validation,
+            runner,
+            lambda path: options_of(path, request.limits, kernel, request.overrides)[1],
+            memory_room,
+        )
+    try:
+        write_reports(targets, validation)
+        wanted.write(validation)
+    finally:
+        screen.summarise(validation)
+    for line in wanted.lines(validation) if not tell else ():
+        click.echo(f"  {line}", err=True)
+    screen.say_unkept(validation, runs.unkept)
     return exit_status(validation)
 
 
-def _target(text: str) -> tuple[str, Callable[[Validation], str]]:
-    """File (``-`` for standard output) and renderer of a ``--report``.
-
-    Raises:
-        InvalidInput: the format is not known, or the file can't be written.
-    """
-    name, _, file = text.partition("=")
-    if name not in _RENDERERS:
-        raise InvalidInput(
-            "validate.report",
-            f"--report {text!r}: there is no format {name!r}.",
-            hint=f"Available: {', '.join(_RENDERERS)}.",
-        )
-    if file in ("", "-"):
-        return "-", _RENDERERS[name]
-    folder = Path(file).absolute().parent
-    existing = Path(file) if Path(file).exists() else folder
-    if Path(file).is_dir() or not folder.is_dir() or not os.access(existing, os.W_OK):
-        raise InvalidInput(
-            "validate.report",
-            f"--report {text!r}: {file!r} can't be written.",
-            hint="Name a file in a folder that is there and yours.",
-        )
-    return file, _RENDERERS[name]
-
-
-def _write(target: str, report: str) -> None:
-    if target == "-":
-        sys.stdout.write(report)
-        sys.stdout.flush()
-        return
-    try:
-        Path(target).write_text(report, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(
-            "validate.report",
-            f"The report can't be written to {target!r}: {error.strerror}.",
-            hint="Name another file.",
-        ) from None
+def _home_of(name: str, ctx: click.Context, folder: str) -> str:
+    """Where the patterns of a parameter begin: here, or where the settings lie."""
+    given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    return "." if given else folder
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console, RenderableType
@@ -24,7 +24,19 @@ from rich.text import Text
 
 from ..core.quantities import format_bytes, format_duration
 from ..validation.events import CellStarted, Event, KernelReady, Planned
-from ..validation.model import Limits, NotebookResult, Tier, Validation, Verdict, summary, words
+from ..validation.model import (
+    Limits,
+    NotebookResult,
+    Started,
+    Tier,
+    Validation,
+    Verdict,
+    fails_checks,
+    summary,
+    words,
+)
+from ..validation.reports.text import common_folder
+from .validate_findings import checked_words, checking, finding_lines
 
 _STYLES = {Verdict.PASSED: "green", Verdict.SKIPPED: "dim"}
 _MARKS = {Verdict.PASSED: "✓", Verdict.SKIPPED: "-"}
@@ -34,16 +46,20 @@ _INDENT = 6
 
 
 class Screen:
-    """The :class:`~jupyter_gpuctl.validation.ports.Listener` of a terminal or a log."""
+    """The :class:`~jupyter_gpuctl.validation.ports.Listener` of a terminal or a log.
 
-    def __init__(self, console: Console | None = None) -> None:
+    ``runs``: whether notebooks are run, and not only checked.
+    """
+
+    def __init__(self, console: Console | None = None, *, runs: bool = True) -> None:
+        self._runs = runs
         self._console = console or Console(stderr=True, highlight=False, emoji=False)
         self._bars = _Bars(self._console) if self._console.is_terminal else None
         self._running: dict[str, TaskID] = {}
         self._cells: dict[str, dict[int, int]] = {}
         self._name_width = 0
         self._common = ""
-        self._jobs = 1
+        self._limits = Limits()
 
     def __enter__(self) -> Screen:
         return self
@@ -59,8 +75,11 @@ class Screen:
 
     def planned(self, paths: Sequence[str], limits: Limits, jobs: int, tier: Tier) -> None:
         self._common = common_folder(paths)
-        self._name_width = min(_WIDEST_NAME, max(len(self._name(path)) for path in paths))
-        self._print(Text(header(len(paths), limits, jobs, tier)), indent=0)
+        self._limits = limits
+        longest = max((len(self._name(path)) for path in paths), default=0)
+        self._name_width = min(_WIDEST_NAME, longest)
+        told = header(len(paths), limits, jobs, tier) if self._runs else checking(len(paths))
+        self._print(Text(told), indent=0)
         self._print(Text(""))
         if self._bars is not None:
             self._bars.begin(len(paths))
@@ -87,6 +106,8 @@ class Screen:
             self._bars.end(self._running.pop(result.path, None))
         for line, indent in self._lines(result):
             self._print(line, indent)
+        for told, fails in finding_lines(result):
+            self._print(Text(printable(told), style="" if fails else "dim"), _INDENT)
 
     def stopping(self) -> None:
         """Said at once when a person interrupts: ending takes a moment."""
@@ -96,7 +117,16 @@ class Screen:
         """The last line."""
         self._print(Text(""))
         told = summary(validation.notebooks, self._name)
+        if not self._runs:
+            told = checked_words(validation)
         self._print(Text(f"{told} · {format_duration(validation.duration)}"), indent=2)
+        for line in provenance(validation):
+            self._print(Text(line), indent=2)
+
+    def say_unkept(self, validation: Validation, unkept: Mapping[str, str]) -> None:
+        """Which notebooks passed and will run again all the same. ``unkept``: path → why."""
+        for line in unkept_lines(validation, unkept, self._name):
+            self._print(Text(line, style="dim"), indent=2)
 
     def _name(self, path: str) -> str:
         """The path as it is told: what all have in common adds nothing."""
@@ -105,13 +135,23 @@ class Screen:
     def _lines(self, result: NotebookResult) -> Iterable[tuple[Text, int]]:
         utf8 = self._console.encoding.lower().startswith("utf")
         marks, otherwise = (_MARKS, "✗") if utf8 else (_PLAIN_MARKS, "x")
+        only_checked = not self._runs and result.verdict is Verdict.SKIPPED
         style = _STYLES.get(result.verdict, "red")
+        mark = marks.get(result.verdict, otherwise)
+        if only_checked or result.verdict is Verdict.PASSED:
+            verdict = Verdict.FAILED if fails_checks(result) else Verdict.PASSED
+            mark, style = marks.get(verdict, otherwise), _STYLES.get(verdict, "red")
         name = shorten(self._name(result.path), self._name_width).ljust(self._name_width)
-        line = Text("  ").append(marks.get(result.verdict, otherwise), style=style)
-        line.append(f" {name}  ")
+        line = Text("  ").append(mark, style=style).append(f" {name}  ")
+        if only_checked:
+            yield line, _INDENT
+            return
         if result.verdict is Verdict.PASSED:
             duration, peak = format_duration(result.duration), format_bytes(result.peak_memory)
-            yield line.append(f"{duration:>8}  {peak:>8}"), _INDENT
+            line.append(f"{duration:>8}  {peak:>8}")
+            if result.started is Started.CACHED:
+                line.append("  cached", style="dim")
+            yield line, _INDENT
             return
         line.append(words(result.verdict), style=style)
         room = max(13, len(words(result.verdict)))
@@ -124,6 +164,8 @@ class Screen:
             yield Text(reason), _INDENT
         for detail in details(result):
             yield Text(printable(detail), style="dim"), _INDENT
+        if result.limits not in (None, self._limits):
+            yield Text(f"its own: {limits_words(result.limits)}", style="dim"), _INDENT
 
     def _print(self, line: Text, indent: int = 0) -> None:
         """One line; on a terminal folded at its width, in a log never."""
@@ -181,15 +223,46 @@ class _Bars(Progress):
 
 def header(count: int, limits: Limits, jobs: int, tier: Tier) -> str:
     """``Validating 38 notebooks, 2 at a time, limits 10 min and 2.0 GiB (enforced by …)``."""
+    notebooks = "1 notebook" if count == 1 else f"{count} notebooks"
+    if count > 1:
+        notebooks += f", {jobs} at a time"
+    return f"Validating {notebooks}, {limits_words(limits)} (enforced by {tier})"
+
+
+def limits_words(limits: Limits) -> str:
+    """``limits 10 min, 3 s a cell and 2.0 GiB``; ``no limits``."""
     told = [
         *([limit_words(limits.time)] if limits.time is not None else []),
         *([f"{limit_words(limits.cell_time)} a cell"] if limits.cell_time is not None else []),
         *([format_bytes(limits.memory)] if limits.memory is not None else []),
     ]
     joined = " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
-    notebooks = "1 notebook" if count == 1 else f"{count} notebooks, {jobs} at a time"
-    limited = f"limits {joined}" if len(told) > 1 else f"limit {joined}" if told else "no limits"
-    return f"Validating {notebooks}, {limited} (enforced by {tier})"
+    return f"limits {joined}" if len(told) > 1 else f"limit {joined}" if told else "no limits"
+
+
+def provenance(validation: Validation) -> Iterable[str]:
+    """What was not run now: results of earlier runs, notebooks that did not change."""
+    cached = sum(result.started is Started.CACHED for result in validation.notebooks)
+    if cached:
+        told = "1 result is" if cached == 1 else f"{cached} results are"
+        yield f"{told} of an earlier run: nothing has changed since (--no-cache runs all)"
+    if validation.since:
+        count = validation.left_out
+        told = "1 notebook" if count == 1 else f"{count or 'no'} notebooks"
+        yield f"{told} left out: not changed since {printable(validation.since)}"
+
+
+def unkept_lines(
+    validation: Validation, unkept: Mapping[str, str], name: Callable[[str], str]
+) -> Iterable[str]:
+    """A line for each reason, the commonest first, and at most three of them."""
+    reasons: dict[str, list[str]] = {}
+    for result in validation.notebooks:
+        if result.verdict is Verdict.PASSED and result.path in unkept:
+            reasons.setdefault(unkept[result.path], []).append(name(result.path))
+    for reason, names in sorted(reasons.items(), key=lambda pair: -len(pair[1]))[:3]:
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        yield f"not remembered: {', '.join(names[:2])}{more} ({printable(reason)})"
 
 
 def limit_words(seconds: float) -> str:
@@ -211,14 +284,6 @@ def details(result: NotebookResult) -> Iterable[str]:
         yield f"{count} held {format_bytes(held)} of it"
     if result.hint:
         yield result.hint
-
-
-def common_folder(paths: Sequence[str]) -> str:
-    """The folder that all lie in, as far as all are named alike; empty for none."""
-    folders = [os.path.dirname(path) for path in paths]
-    if len({os.path.isabs(folder) for folder in folders}) != 1:
-        return ""
-    return os.path.commonpath(folders)
 
 
 def printable(text: str) -> str:

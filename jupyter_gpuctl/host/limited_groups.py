@@ -50,6 +50,8 @@ class GroupMemory:
     watermark: int | None
     """The highest of ``used + cache``: since the reading before where ``fresh``, else ever."""
     fresh: bool
+    anonymous: int = 0
+    """What the processes allocated for themselves."""
 
 
 class LimitedGroup:
@@ -105,7 +107,12 @@ class LimitedGroup:
             shared = stat.get("total_shmem", 0)
         watermark, fresh = self._read_peak()
         return GroupMemory(
-            max(0, (total or 0) - cache), cache, anon + shared, watermark, fresh=fresh
+            used=max(0, (total or 0) - cache),
+            cache=cache,
+            anon_and_shmem=anon + shared,
+            watermark=watermark,
+            fresh=fresh,
+            anonymous=anon,
         )
 
     def _read_peak(self) -> tuple[int | None, bool]:
@@ -145,6 +152,23 @@ class LimitedGroup:
         peak = read_int(self._memory / "memory.max_usage_in_bytes") or 0
         near = max(_NEAR, (limit or 0) // 20)
         return limit is not None and max(self._highest, peak) + near >= limit
+
+    def limit_memory(self, memory: int) -> None:
+        """Another limit than it was made with, in bytes.
+
+        Raises:
+            OSError: it holds more than that, or is gone.
+        """
+        if self.version == 2:
+            (self._memory / "memory.max").write_text(str(memory))
+            return
+        names = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]
+        # The limit of memory and swap may never be below that of memory.
+        if memory > (read_limit(self._memory / names[0]) or 0):
+            names.reverse()
+        for name in names:
+            if (self._memory / name).exists():
+                (self._memory / name).write_text(str(memory))
 
     @property
     def limits_pids(self) -> bool:

@@ -232,8 +232,12 @@ class SharedMemory:
     when the cheap one, which can only be too high, is over the limit.
     """
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(
+        self, limit: int | None, beside: Callable[[Sequence[int]], int] = lambda pids: 0
+    ) -> None:
+        """``beside``: bytes that belong to these processes too, though others have a share."""
         self._limit = limit
+        self._beside = beside
         self._exact = 0
         self._exact_until = 0.0
 
@@ -244,11 +248,18 @@ class SharedMemory:
         if len(pids) > 1:
             begun = time.monotonic()
             if suspect or begun >= self._exact_until:
-                self._exact = sum(map(proportional, pids))
+                self._exact = self._read_exact(pids)
                 ended = time.monotonic()
                 self._exact_until = ended + (ended - begun) * (_PSS_SHARE - 1)
             used = min(used, self._exact)
         return used
+
+    def _read_exact(self, pids: Sequence[int]) -> int:
+        exact = sum(map(proportional, pids)) + self._beside(pids)
+        if exact > self._exact:
+            # A page is counted twice if one that had it ends between two of the readings.
+            exact = min(exact, sum(map(proportional, reversed(pids))) + self._beside(pids))
+        return exact
 
 
 def _signal_all(pids: set[int], number: signal.Signals) -> None:
@@ -263,6 +274,27 @@ def resident(pid: int) -> int:
     A page that several share counts for each in full. 0 when it is gone.
     """
     return _sum_fields(f"/proc/{pid}/status", ("RssAnon:", "RssShmem:", "VmSwap:"))
+
+
+def anonymous(pid: int) -> int:
+    """Bytes that the process holds for itself, swapped ones too; shared memory left out.
+
+    Pages that it shares since a fork count in full. 0 when it is gone.
+    """
+    return _sum_fields(f"/proc/{pid}/status", ("RssAnon:", "VmSwap:"))
+
+
+def same_program(pid: int) -> tuple[int, int] | None:
+    """What a process has in common with those it forked, until they run another program.
+
+    That is where in memory it was given its environment; ``None``: it may not be seen.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return int(fields[47]), int(fields[48])  # env_start and env_end: see proc(5).
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def proportional(pid: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from ..host.model import ProcessInfo
 from ..host.procfs import read_process
@@ -17,15 +18,26 @@ class Accounts:
     def __init__(self, tree: Tree) -> None:
         self.meter = PeakMeter()
         self.engine: int | None = None
+        """Where it is a child of the worker."""
         self.kernel: int | None = None
-        self.engine_status: int | None = None
-        """Of its process, once it has ended; negative: a signal."""
+        self.kernel_status: int | None = None
+        """Of its process, where it is a child of the worker and has ended; negative: a signal."""
         self.holders: tuple[ProcessMemory, ...] = ()
         """Who held the memory when it was last worth a census."""
         self._tree = tree
         self._counted_at = 0
         self._reaped_cpu = 0.0
         self._cpu_at_mark = 0.0
+        self._forked: int | None = None
+        self._on_engine_end: Callable[[int], None] = lambda status: None
+
+    def on_engine_end(self, pid: int, then: Callable[[int], None]) -> None:
+        """The engine is a child of the worker; ``then`` hears its exit status."""
+        self.engine, self._on_engine_end = pid, then
+
+    def watch_kernel(self, pid: int) -> None:
+        """The kernel is a child of the worker, forked from what was forked before."""
+        self.kernel = self._forked = pid
 
     def mark(self) -> None:
         """A cell begins here."""
@@ -48,7 +60,7 @@ class Accounts:
         """A new census for each tenth of the limit: the last before the end tells who held it."""
         if reading.over or reading.used > max(limit / 4, self._counted_at + limit / 10):
             members = [process for process in self._tree.members() if process.pid != self.engine]
-            found = census(members, self.kernel)
+            found = census(members, self.kernel, self._forked)
             # After the kernel's killer has been here, those who held the memory are gone.
             if _sum(found) >= _sum(self.holders):
                 self.holders, self._counted_at = found, reading.used
@@ -66,7 +78,9 @@ class Accounts:
             _, status = os.waitpid(ended.si_pid, 0)
             self._reaped_cpu += self._cpu_of(process) if process is not None else 0.0
             if ended.si_pid == self.engine:
-                self.engine_status = os.waitstatus_to_exitcode(status)
+                self._on_engine_end(os.waitstatus_to_exitcode(status))
+            elif ended.si_pid == self.kernel:
+                self.kernel_status = os.waitstatus_to_exitcode(status)
 
 
 def _sum(holders: tuple[ProcessMemory, ...]) -> int:

@@ -1,34 +1,33 @@
 """The process that runs one notebook, on nbconvert: the only importer of nbconvert and nbclient.
 
-Started by the worker, through ``start_engine``, with the job on its standard input, then a line for
-each cell that may start; it writes events to the descriptor that it is told. It holds no limits:
-whatever happens to it or to its kernel, the worker outlives it. It interrupts what runs too long,
-so that the kernel can say where it stood; a kernel that doesn't listen is the worker's to kill.
+Started by the worker, through ``start_engine``, or forked from the warm process, with the job on
+its standard input, then a line for each cell that may start; it writes events to the descriptor
+that it is told. It holds no limits: whatever happens to it or to its kernel, the worker outlives
+it. It interrupts what runs too long, so that the kernel can say where it stood; a kernel that
+doesn't listen is the worker's to kill.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import resource
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import run_sync
 from nbconvert.preprocessors.execute import ExecutePreprocessor
 
 from ..core.errors import InvalidInput
+from ..host.births import give_up_first
 from ..host.trees import die_with_parent
 from .events import (
-    Broken,
     CellEnded,
     CellStarted,
-    Event,
+    Differs,
     Finished,
     Job,
     KernelDied,
@@ -36,11 +35,11 @@ from .events import (
     KernelStarting,
     Planned,
     Refused,
-    from_line,
-    to_line,
 )
+from .kernel_manager import KernelManager, Seed, require_kernel, wait_until_ready
 from .model import CellError, CellStatus
 from .notebooks import cell_limits, planned_cells, read_notebook
+from .outputs import difference, is_compared
 from .tracebacks import failing_line, first_line, line_text, plain
 
 GRACE = 1.0
@@ -61,7 +60,12 @@ class Engine(ExecutePreprocessor):
     """ExecutePreprocessor that tells what it does, and interrupts for good."""
 
     def __init__(
-        self, job: Job, running: frozenset[int], limits: dict[int, float | None], emit: Any
+        self,
+        job: Job,
+        running: frozenset[int],
+        limits: dict[int, float | None],
+        emit: Any,
+        may_go_on: Callable[[], object],
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             timeout=None,
@@ -69,15 +73,16 @@ class Engine(ExecutePreprocessor):
             startup_timeout=_START_TIMEOUT,
             record_timing=False,
             store_widget_state=False,
+            kernel_manager_class=KernelManager,
         )
         self._job, self._running, self._limits, self._emit = job, running, limits, emit
+        self._may_go_on = may_go_on
         self._deadline: float | None = None
         self._process: Any = None
         self.was_ready = False
         self._interrupted = False
         self._reply: dict[str, Any] | None = None
         self._outputs = 0
-        self.on_notebook_start = self._on_ready
         self.on_cell_execute = self._on_execute
         self.on_cell_error = self._on_error
 
@@ -86,10 +91,32 @@ class Engine(ExecutePreprocessor):
         self._emit(KernelStarting(now))
         if self._job.limits.time is not None:
             self._deadline = now + self._job.limits.time
+        manager = cast(KernelManager, self.km)
+        manager.try_often()
+        if self._job.seed is not None:
+            pid, word = self._job.seed
+            manager.seed = Seed(pid, word, self._job.entrances)
         await super().async_start_new_kernel(preexec_fn=self._enter, **kwargs)
         self._process = getattr(getattr(self.km, "provisioner", None), "process", None)
 
     start_new_kernel = run_sync(async_start_new_kernel)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """As nbclient does it, but for waiting."""
+        assert self.km is not None
+        self.kc = self.km.client()
+        try:
+            self.kc.start_channels()
+            client: Any = self.kc
+            await wait_until_ready(client, self.startup_timeout)
+        except Exception:
+            await self._async_cleanup_kernel()
+            raise
+        self.kc.allow_stdin = False
+        self._on_ready()
+        return self.kc
+
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def _enter(self) -> None:
         """In the child, before it becomes the kernel: everything that it starts inherits this."""
@@ -99,25 +126,26 @@ class Engine(ExecutePreprocessor):
             os.close(descriptor)
         die_with_parent()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        # If the machine itself runs out of memory, this is the process to give up.
-        with contextlib.suppress(OSError):
-            descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-            os.write(descriptor, b"500")
-            os.close(descriptor)
+        give_up_first()
 
-    def _on_ready(self, **_: Any) -> None:
+    def _on_ready(self) -> None:
         self.was_ready = True
         self._emit(KernelReady(time.monotonic(), getattr(self._process, "pid", None)))
 
     @property
     def exit_code(self) -> int | None:
-        """Of the kernel's process; ``None`` while it lives, or where it isn't ours to know."""
-        code: int | None = self._process.poll() if self._process is not None else None
+        """Of the kernel's process; ``None`` while it lives, or where the worker is to know."""
+        if self._process is None or self._job.seed is not None:
+            return None
+        code: int | None = self._process.poll()
         return code
 
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> Any:
         self._reply, self._interrupted, self._outputs = None, False, 0
         self._timer: asyncio.TimerHandle | None = None
+        stored = None
+        if cell.cell_type == "code" and is_compared(cell, cell["execution_count"], cell.outputs):
+            stored = cell.outputs
         cell["execution_count"] = None
         failure: CellExecutionError | None = None
         try:
@@ -128,10 +156,19 @@ class Engine(ExecutePreprocessor):
             if self._timer is not None:
                 self._timer.cancel()
         if index in self._running:
+            if stored is not None and failure is None and not self._interrupted:
+                self._compare(index, stored, cell.outputs)
             self._tell(cell, index, cell.get("execution_count"), failure)
             if index == max(self._running):
                 self._emit(Finished(time.monotonic()))
         return cell, self.resources
+
+    def _compare(self, index: int, stored: list[Any], new: list[Any]) -> None:
+        checks = self._job.check_outputs
+        if checks is not None:
+            finding = difference(stored, new, checks, index)
+            if finding is not None:
+                self._emit(Differs(finding))
 
     def _tell(
         self, cell: Any, index: int, count: int | None, failure: CellExecutionError | None
@@ -165,7 +202,7 @@ class Engine(ExecutePreprocessor):
         kill = None if until is None else until + GRACE
         self._emit(CellStarted(cell_index, now, kill, limit, whole))
         # The worker measures before the cell runs: what follows is this cell's, not the last one's.
-        sys.stdin.buffer.readline()
+        self._may_go_on()
 
     def _interrupt(self) -> None:
         self._interrupted = True
@@ -196,12 +233,12 @@ def _cell_error(cell: Any, count: int | None, reply: dict[str, Any]) -> CellErro
     )
 
 
-def run(job: Job, emit: Any) -> None:
+def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
     """Run the notebook of ``job`` and tell ``emit`` what happens. Raises nothing foreseen."""
     try:
-        notebook = read_notebook(job.path)
+        notebook = read_notebook(job.source or job.path)
         limits = cell_limits(notebook, job.limits.cell_time)
-        _require_kernel(job.kernel or _kernel_name(notebook))
+        require_kernel(job.kernel or _kernel_name(notebook))
     except InvalidInput as error:
         emit(Refused(error.message, error.hint))
         return
@@ -210,7 +247,8 @@ def run(job: Job, emit: Any) -> None:
     if not any(cell.runs for cell in cells):
         emit(Finished(time.monotonic()))
         return
-    engine = Engine(job, frozenset(cell.index for cell in cells if cell.runs), limits, emit)
+    running = frozenset(cell.index for cell in cells if cell.runs)
+    engine = Engine(job, running, limits, emit, may_go_on)
     folder = str(Path(job.path).resolve().parent)
     try:
         engine.preprocess(notebook, {"metadata": {"path": folder}})
@@ -231,32 +269,3 @@ def run(job: Job, emit: Any) -> None:
 def _kernel_name(notebook: Any) -> str:
     kernelspec = notebook.metadata.get("kernelspec") or {}
     return str(kernelspec.get("name") or "python3")
-
-
-def _require_kernel(name: str) -> None:
-    """Raises InvalidInput: no kernel of this name is installed; the hint lists those that are."""
-    specs = KernelSpecManager()
-    try:
-        specs.get_kernel_spec(name)
-    except NoSuchKernel:
-        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
-        raise InvalidInput(
-            "validation.kernel",
-            f"kernel {name!r} is not installed",
-            hint=f"Install it, or give --kernel. Installed here: {known}.",
-        ) from None
-
-
-def main() -> None:
-    """Run the job on standard input."""
-    descriptor = int(sys.argv[1])
-    os.set_inheritable(descriptor, False)
-
-    def emit(event: Event) -> None:
-        os.write(descriptor, to_line(event))
-
-    try:
-        run(from_line(sys.stdin.buffer.readline()), emit)
-    except Exception as error:
-        emit(Broken(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"))
-        raise

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.encoding import to_json
-from .model import CellError, CellStatus, Limits, ProcessMemory, Tier
+from .model import CellError, CellStatus, Finding, Limits, ProcessMemory, Started, Tier
+from .outputs import OutputChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,13 @@ class Job:
     """A folder for its connection files; the worker removes it."""
     entrances: tuple[str, ...] = ()
     """Files by which the kernel enters its control group; the worker fills them in."""
+    seed: tuple[int, int] | None = None
+    """The process that waits to become the kernel, and the engine's descriptor to tell it by; the
+    worker fills it in. ``None``: the kernel is to be started."""
+    source: str | None = None
+    """A notebook that is run in the place of the one at ``path``."""
+    check_outputs: OutputChecks | None = None
+    """Compare the outputs with those stored, in this way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,16 @@ class PlannedCell:
     runs: bool
     first_line: str | None
     """Its first line of code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How the kernel is going to be started: the validator's word, before the worker's first."""
+
+    started: Started
+    cold_because: str = ""
+    left_out: tuple[str, ...] = ()
+    """Modules that the kernel imports by itself although it was forked, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +118,13 @@ class CellEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Differs:
+    """The outputs of a cell are not the stored ones. Comes before :class:`CellEnded`."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class KernelDied:
     """The kernel is gone, or never came."""
 
@@ -142,15 +167,21 @@ class Ended:
     processes: tuple[ProcessMemory, ...]
     output: str
     """The end of what the kernel's process wrote past Jupyter: crash reports, start errors."""
+    memory: tuple[tuple[float, int], ...] = ()
+    """Times and bytes, as :class:`~jupyter_gpuctl.validation.model.Curve` keeps them."""
+    peak_shared: int | None = None
+    """Bytes of shared memory; ``None``: not told apart."""
 
 
 Event = (
-    Planned
+    Chosen
+    | Planned
     | Refused
     | KernelStarting
     | KernelReady
     | CellStarted
     | CellEnded
+    | Differs
     | KernelDied
     | Finished
     | Broken
@@ -161,12 +192,14 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Job,
+        Chosen,
         Planned,
         Refused,
         KernelStarting,
         KernelReady,
         CellStarted,
         CellEnded,
+        Differs,
         KernelDied,
         Finished,
         Broken,
@@ -178,6 +211,12 @@ _READ: dict[str, Any] = {
     "limits": lambda value: Limits(**value),
     "tier": Tier,
     "entrances": tuple,
+    "seed": tuple,
+    "check_outputs": lambda value: OutputChecks(tuple(value.pop("ignore")), **value),
+    "finding": lambda value: Finding(**value),
+    "started": Started,
+    "left_out": tuple,
+    "memory": lambda value: tuple((at, used) for at, used in value),
     "cells": lambda value: tuple(PlannedCell(**cell) for cell in value),
     "status": CellStatus,
     "error": lambda value: CellError(**value),

@@ -5,18 +5,28 @@ A guard measures and kills; when, is the worker's business.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+import os
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..host.cgroups import Cgroups
-from ..host.limited_groups import LimitedGroup, create
+from ..host.limited_groups import GroupMemory, LimitedGroup, create
 from ..host.model import ProcessInfo
-from ..host.trees import SharedMemory, Tree, proportional
+from ..host.trees import SharedMemory, Tree, anonymous, proportional, resident, same_program
 from .model import ProcessMemory, Tier
 
 TASKS = 4096
 """Processes and threads at once in a notebook's group: far above any course, below a fork bomb."""
+_LEAST = 8 * 1024**2
+_STEP = 1024**2
+"""Bytes of inherited memory that are copied before the group's limit is raised by them."""
+_ROUNDED = 4 * 1024**2
+"""Bytes by which the two accounts may differ: the kernel keeps them in batches."""
+_SHARES_EVERY = 0.5
+"""Seconds between two looks at what is shared, which walk the page tables."""
 OVER_LIMIT = "memory"
 OVER_MACHINE = "machine"
 
@@ -32,6 +42,8 @@ class Reading:
     cache: int = 0
     watermark: int | None = None
     fresh: bool = False
+    shared: int | None = None
+    """Of it, shared memory and files in memory; ``None``: not told apart."""
 
 
 class Guard(Protocol):
@@ -54,11 +66,42 @@ class Guard(Protocol):
         ...
 
 
-class CgroupGuard:
-    """The kernel's own limit: nothing gets past it, and memory that no process maps counts too."""
+class Inherited:
+    """What a forked kernel holds of the warm process' memory without a copy of its own.
 
-    def __init__(self, group: LimitedGroup) -> None:
+    A kernel that imports the same by itself would hold it, so it counts; but no control group has
+    it on its account. It is what the process has mapped beyond what its group was charged for.
+    While the kernel has children, whose memory is in the same account, the last figure stands: it
+    can only fall, as pages are written to and copied.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.at_first = self.now = anonymous(pid)
+
+    def update(self, charged: int | None) -> int:
+        """Bytes now; ``charged``: of anonymous memory, to the kernel alone. ``None``: not known."""
+        mapped = anonymous(self.pid)
+        if mapped == 0:
+            self.now = 0
+        elif charged is not None:
+            self.now = min(self.now, max(0, mapped - charged))
+        return self.now
+
+
+class CgroupGuard:
+    """The kernel's own limit: nothing gets past it, and memory that no process maps counts too.
+
+    What is inherited counts for the limit too: so the group's own is lower by that.
+    """
+
+    def __init__(
+        self, group: LimitedGroup, limit: int | None, inherited: Inherited | None = None
+    ) -> None:
         self._group = group
+        self._limit, self._inherited = limit, inherited
+        self._set = inherited.at_first if inherited else 0
+        self._entered = False
         self.tier = Tier.CGROUP_V2 if group.version == 2 else Tier.CGROUP_V1
         self.entrances = group.entrances
 
@@ -68,7 +111,29 @@ class CgroupGuard:
         over = None
         if self._group.oom_kills() > 0:
             over = OVER_LIMIT if self._group.reached_limit() else OVER_MACHINE
-        return Reading(memory.used, over, memory.cache, memory.watermark, memory.fresh)
+        more = self._inherited_now(memory)
+        used = memory.used + more
+        if more and self._limit is not None and used > self._limit + _ROUNDED:
+            over = over or OVER_LIMIT
+        watermark = None if memory.watermark is None else memory.watermark + more
+        shared = max(0, memory.anon_and_shmem - memory.anonymous)
+        return Reading(used, over, memory.cache, watermark, memory.fresh, shared)
+
+    def _inherited_now(self, memory: GroupMemory) -> int:
+        inherited = self._inherited
+        if inherited is None:
+            return 0
+        pids = self._group.pids()
+        self._entered = self._entered or inherited.pid in pids
+        if not self._entered:
+            return 0
+        inherited.update(memory.anonymous if pids == [inherited.pid] else None)
+        if self._limit is not None and self._set - inherited.now > _STEP:
+            # Copied pages are on the group's own account now.
+            with contextlib.suppress(OSError):
+                self._group.limit_memory(self._limit - inherited.now)
+                self._set = inherited.now
+        return inherited.now
 
     def kill(self) -> None:
         self._group.kill()
@@ -77,19 +142,60 @@ class CgroupGuard:
         self._group.close()
 
 
+class _Shares:
+    """How the watcher counts what a forked kernel shares with the warm process and its children.
+
+    A proportional reading gives each process its share of a page: with ``n`` processes that have
+    it, of which ``k`` are the notebook's, ``k / n`` are found where the whole page belongs. The
+    worker is a child of the warm process too, and has hardly anything else: what it finds of its
+    own memory is ``1 / n``.
+    """
+
+    def __init__(self) -> None:
+        self._whole = 0.0
+        self._look_at = 0.0
+
+    def look(self, pid: int, used: int) -> None:
+        """The kernel, which holds ``used`` bytes, is alone: see how many of them it shares."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            share = self._share()
+            self._whole = max(0, used - proportional(pid)) / (1 - share) if share < 1 else 0.0
+            self._look_at = now + _SHARES_EVERY
+
+    def of_others(self, pids: Sequence[int]) -> int:
+        """Bytes that the proportional readings of these leave to the processes outside."""
+        program = same_program(os.getpid())
+        sharers = sum(same_program(pid) == program for pid in pids)
+        return max(0, int(self._whole * (1 - sharers * self._share())))
+
+    def _share(self) -> float:
+        return proportional(os.getpid()) / max(1, resident(os.getpid()))
+
+
 class Watcher:
     """No help from the kernel: measure often, kill when over."""
 
     tier = Tier.WATCHER
     entrances: tuple[str, ...] = ()
 
-    def __init__(self, tree: Tree, limit: int | None, spared: Collection[int]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        limit: int | None,
+        spared: Collection[int],
+        inherited: Inherited | None = None,
+    ) -> None:
         self._tree, self._limit, self._spared = tree, limit, spared
-        self._memory = SharedMemory(limit)
+        self._shares = None if inherited is None else _Shares()
+        beside = (lambda pids: 0) if self._shares is None else self._shares.of_others
+        self._memory = SharedMemory(limit, beside)
 
     def read(self) -> Reading:
         pids = [process.pid for process in self._tree.members() if process.pid not in self._spared]
         used = self._memory.read(pids)
+        if self._shares is not None and len(pids) == 1:
+            self._shares.look(pids[0], used)
         over = self._limit is not None and used > self._limit
         return Reading(used, OVER_LIMIT if over else None)
 
@@ -101,20 +207,37 @@ class Watcher:
 
 
 def guard_for(
-    tier: Tier, name: str, limit: int | None, tree: Tree, spared: Collection[int]
+    tier: Tier,
+    name: str,
+    limit: int | None,
+    tree: Tree,
+    spared: Collection[int],
+    inherited: Inherited | None = None,
 ) -> Guard:
     """The guard of the wanted tier; the watcher where a group can't be had after all."""
     if tier is not Tier.WATCHER:
+        own = limit
+        if limit is not None and inherited is not None:
+            own = max(_LEAST, limit - inherited.at_first)
         try:
-            return CgroupGuard(create(Cgroups(), name, limit, TASKS))
+            return CgroupGuard(create(Cgroups(), name, own, TASKS), limit, inherited)
         except OSError:
             pass
-    return Watcher(tree, limit, spared)
+    return Watcher(tree, limit, spared, inherited)
 
 
-def census(members: Collection[ProcessInfo], kernel: int | None) -> tuple[ProcessMemory, ...]:
-    """Who holds the memory, the largest first; at most the twenty largest."""
-    sizes = [(proportional(process.pid), process) for process in members if not process.zombie]
+def census(
+    members: Collection[ProcessInfo], kernel: int | None, whole: int | None = None
+) -> tuple[ProcessMemory, ...]:
+    """Who holds the memory, the largest first; at most the twenty largest.
+
+    ``whole``: the process whose pages are its own, though it shares them: a forked kernel.
+    """
+    sizes = [
+        ((resident if process.pid == whole else proportional)(process.pid), process)
+        for process in members
+        if not process.zombie
+    ]
     held = [
         ProcessMemory(process.pid, process.name, size, process.pid == kernel)
         for size, process in sizes

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ..core.quantities import format_bytes
+from .needs import BASELINE_RULES, Comparison, FoundLimit, Recommendation
 
 SCHEMA = "gpuctl.validation/1"
 """Of the JSON report. The number rises when a reader of the old one would be misled."""
@@ -51,6 +52,17 @@ class CellStatus(StrEnum):
     """Empty, or tagged ``skip-execution``."""
     NOT_RUN = "not-run"
     """An earlier cell ended the run."""
+
+
+class Started(StrEnum):
+    """How the kernel of a notebook came up."""
+
+    COLD = "cold"
+    """It was started for this notebook alone, from nothing."""
+    FORKED = "forked"
+    """It is a child, not used before, of a process that had imported what notebooks import."""
+    CACHED = "cached"
+    """It was not run: nothing that its verdict rests on has changed since it last was."""
 
 
 class Tier(StrEnum):
@@ -109,6 +121,32 @@ class CellResult:
     peak_memory: int | None
     """Bytes, as for the notebook."""
     error: CellError | None
+    started_at: float | None = None
+    """Seconds after the kernel's start began."""
+    first_line: str = ""
+    """Its first line of code, at most 200 characters: by that people know a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that an author should know, beside the verdict."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    rule: str
+    """Its name, such as ``broken-link``: what a setting switches off."""
+    message: str
+    """One sentence."""
+    hint: str
+    """What would mend it; may be empty."""
+    cell: int | None = None
+    """Position among all cells, from 0; ``None``: the file as a whole."""
+    line: int | None = None
+    """In the cell, from 1."""
+    fails: bool = False
+    """Whether the notebook counts as failed for it."""
+    detail: str = ""
+    """More of it, of several lines: what differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +183,7 @@ class NotebookResult:
     """Bytes that the kernel and all that it started held at once, page cache left out."""
     enforced_by: Tier | None
     """What held the limits; ``None`` where nothing was started."""
-    started: str
-    """``cold``: its kernel was started for it alone, from nothing."""
+    started: Started
     cell: int | None
     """Index of the cell that decided the verdict."""
     error: CellError | None
@@ -155,6 +192,20 @@ class NotebookResult:
     """Who held the memory shortly before it ran out, the largest first."""
     cells: tuple[CellResult, ...]
     """All code cells, in order."""
+    cold_because: str = ""
+    """Why its kernel was not forked, where that was wanted."""
+    memory: tuple[tuple[float, int], ...] = ()
+    """Seconds after the kernel's start began, and bytes held then: at most 400 points, with every
+    peak. Empty where it wasn't measured."""
+    findings: tuple[Finding, ...] = ()
+    """What the course checks found."""
+    not_preloaded: tuple[str, ...] = ()
+    """Modules that its forked kernel had to import by itself, each with the reason."""
+    limits: Limits | None = None
+    """Those that held for it."""
+    peak_shared: int | None = None
+    """Bytes of shared memory that it held at once, such as files in ``/dev/shm``; part of
+    ``peak_memory``. ``None``: not measured, as no control group held the limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +221,22 @@ class Validation:
     limits: Limits
     interrupted: bool
     notebooks: tuple[NotebookResult, ...]
+    since: str = ""
+    """The git revision against which ``left_out`` are unchanged; empty: all were asked for."""
+    left_out: int = 0
+    """Notebooks that were found, and not run for that."""
+    recommendation: Recommendation | None = None
+    """What to configure for learners, by these peaks."""
+    found_limits: tuple[FoundLimit, ...] = ()
+    """The least memory for each, where that was asked for."""
+    baseline: Comparison | None = None
+    """How it went beside a baseline, where one was named."""
 
 
 def unrun(path: str, verdict: Verdict, reason: str, hint: str = "") -> NotebookResult:
     """The result of a notebook that was never started."""
     return NotebookResult(
-        path, verdict, reason, hint, None, None, None, None, "cold", None, None, (), ()
+        path, verdict, reason, hint, None, None, None, None, Started.COLD, None, None, (), ()
     )
 
 
@@ -184,7 +245,18 @@ def exit_status(validation: Validation) -> int:
     if validation.interrupted:
         return 130
     good = (Verdict.PASSED, Verdict.SKIPPED)
-    return 0 if all(notebook.verdict in good for notebook in validation.notebooks) else 1
+    passed = all(notebook.verdict in good for notebook in validation.notebooks)
+    return 0 if passed and not any(map(fails_checks, validation.notebooks)) else 1
+
+
+def place(finding: Finding) -> tuple[int, int]:
+    """For sorting: the whole file first, then by cell and line."""
+    return (-1 if finding.cell is None else finding.cell, finding.line or 0)
+
+
+def fails_checks(notebook: NotebookResult) -> bool:
+    """Whether a course check fails it, whatever its verdict."""
+    return any(finding.fails for finding in notebook.findings)
 
 
 def summary(notebooks: Iterable[NotebookResult], name: Callable[[str], str] = str) -> str:
@@ -196,11 +268,25 @@ def summary(notebooks: Iterable[NotebookResult], name: Callable[[str], str] = st
     counts = Counter(notebook.verdict for notebook in notebooks)
     told = [f"{counts[verdict]} {words(verdict)}" for verdict in Verdict if counts[verdict]]
     line = ", ".join(told) or "nothing to validate"
+    beyond = sum(any(_is_beyond(one) for one in notebook.findings) for notebook in notebooks)
+    checked = sum(
+        any(one.fails and not _is_beyond(one) for one in notebook.findings)
+        for notebook in notebooks
+    )
+    if checked:
+        line += f" · course checks fail {checked}"
+    if beyond:
+        line += f" · {beyond} beyond the baseline"
     measured = [notebook for notebook in notebooks if notebook.peak_memory is not None]
     if measured:
         largest = max(measured, key=lambda notebook: notebook.peak_memory or 0)
         line += f" · peak {format_bytes(largest.peak_memory)} ({name(largest.path)})"
     return line
+
+
+def _is_beyond(finding: Finding) -> bool:
+    """Whether it takes more than the baseline allows."""
+    return finding.fails and finding.rule in BASELINE_RULES.values()
 
 
 def words(verdict: Verdict) -> str:
@@ -226,14 +312,18 @@ class PeakMeter:
 
     def add(
         self, used: int, cache: int = 0, watermark: int | None = None, *, fresh: bool = False
-    ) -> None:
-        """One reading in bytes; ``fresh``: the watermark is that of the time since the last."""
+    ) -> int:
+        """One reading in bytes; ``fresh``: the watermark is that of the time since the last.
+
+        Returns the most since the reading before.
+        """
         peak = used
         if watermark is not None and (fresh or watermark > self._highest):
             peak = max(used, watermark - max(cache, self._cache))
             self._highest = max(self._highest, watermark)
         self._cache, self._used = cache, used
         self.total, self.since_mark = max(self.total, peak), max(self.since_mark, peak)
+        return peak
 
     def mark(self) -> None:
         """A cell begins here."""

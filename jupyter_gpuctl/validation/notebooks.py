@@ -9,13 +9,19 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from ..core.errors import InvalidInput
 from .events import PlannedCell
 from .tracebacks import first_line
 
 SKIP_TAG = "skip-execution"
+
+
+def get_ready() -> None:
+    """Load what reading a notebook takes: a good part of a second."""
+    _upgraded(
+        {"nbformat": 4},
+        b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}',
+    )
 
 
 def read_notebook(path: str) -> Any:
@@ -47,6 +53,9 @@ def read_notebook(path: str) -> Any:
 
 
 def _upgraded(parsed: Any, raw: bytes) -> Any:
+    # It loads the grammar of JSON schema: a second that nobody need wait for who runs nothing.
+    import nbformat
+
     major = parsed.get("nbformat") if isinstance(parsed, dict) else None
     if not isinstance(major, int):
         raise _invalid(

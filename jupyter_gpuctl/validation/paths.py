@@ -27,11 +27,26 @@ class Found:
     problem: str = ""
 
 
-def find_notebooks(paths: Sequence[str]) -> list[Found]:
+class Patterns:
+    """Patterns as in a ``.gitignore`` that lies in ``folder``."""
+
+    def __init__(self, lines: Sequence[str], folder: str) -> None:
+        self._spec = GitIgnoreSpec.from_lines(lines)
+        self._folder = os.path.realpath(folder)
+
+    def match(self, path: str) -> bool:
+        """Whether they mean the file at ``path``; never one outside of the folder."""
+        place = os.path.join(os.path.realpath(os.path.dirname(path) or "."), os.path.basename(path))
+        name = os.path.relpath(place, self._folder)
+        return not name.startswith("../") and self._spec.match_file(name)
+
+
+def find_notebooks(paths: Sequence[str], ignore: Patterns | None = None) -> list[Found]:
     """The notebooks of files, folders and globs, each once, in the order named, then by name.
 
     A file that is named is taken as it is. Folders are searched with all that lies below, left out
-    what git ignores, ``.ipynb_checkpoints``, and folders behind symbolic links.
+    what git ignores, what ``ignore`` means, ``.ipynb_checkpoints``, and folders behind symbolic
+    links.
 
     Raises:
         InvalidInput: a path is not there, can't be read, or holds no notebook.
@@ -39,11 +54,13 @@ def find_notebooks(paths: Sequence[str]) -> list[Found]:
     found: dict[str, Found] = {}
     for path in paths:
         some = list(_find(path))
+        if ignore is not None and (os.path.isdir(path) or not os.path.lexists(path)):
+            some = [one for one in some if one.problem or not ignore.match(one.path)]
         if not some:
             raise InvalidInput(
                 "validate.nothing",
                 f"{path!r} {'holds' if os.path.isdir(path) else 'matches'} no notebook.",
-                hint="Files that git ignores are left out; name them to have them run.",
+                hint="What git or a setting ignores is left out; name such files to have them run.",
                 detail={"path": path},
             )
         for one in some:

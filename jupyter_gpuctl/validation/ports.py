@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from .events import Event
 from .model import Limits, NotebookResult, Tier
+from .outputs import OutputChecks
 
 
 class NotebookRunner(Protocol):
@@ -15,11 +17,27 @@ class NotebookRunner(Protocol):
     tier: Tier
     """What will hold the limits, as far as can be told before."""
 
+    def expect(self, paths: Sequence[str]) -> None:
+        """Once, before the first :meth:`run`: the notebooks that are going to be run.
+
+        What they have in common may be made ready. Runs of others are allowed.
+        """
+        ...
+
     def run(
-        self, path: str, limits: Limits, kernel: str | None, on_event: Callable[[Event], None]
+        self,
+        path: str,
+        limits: Limits,
+        kernel: str | None,
+        on_event: Callable[[Event], None],
+        *,
+        instead: bytes | None = None,
+        check_outputs: OutputChecks | None = None,
     ) -> Sequence[Event]:
         """Run one notebook to its end; all that was seen, ``Ended`` last.
 
+        ``instead`` is run in the place of what the file at ``path`` holds, in its folder all the
+        same. With ``check_outputs`` stored outputs are compared with new ones.
         ``on_event`` hears each event as it comes. Several may run at once, each on its thread.
         Nothing of the run is left when this returns. Raises nothing for what a notebook does.
         """
@@ -31,6 +49,81 @@ class NotebookRunner(Protocol):
         Called from any thread, and from signal handlers.
         """
         ...
+
+    def close(self) -> None:
+        """Nothing is going to run any more: leave no process. Called once, after the runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a notebook is likely to take. ``None``: it is not known."""
+
+    seconds: float | None = None
+    memory: int | None = None
+    """Bytes at its peak."""
+    cells: int = 0
+    """Code cells that it has."""
+
+
+class PastRuns(Protocol):
+    """What earlier validations found out.
+
+    The service calls :meth:`begin` and :meth:`end` on worker threads, several at once, and the
+    others on its own. ``also`` stands for whatever a verdict rests on beside code, kernel, files
+    and limits, such as how outputs are compared: a run is recalled only for the same, and then only
+    if the whole notebook is as it was, prose and outputs too.
+    """
+
+    def recall(
+        self, path: str, limits: Limits, kernel: str | None, also: str = ""
+    ) -> NotebookResult | None:
+        """A result that still holds under ``limits``: then the notebook is not run."""
+        ...
+
+    def expected(self, path: str) -> Expected:
+        """Called for each that will run."""
+        ...
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """Called once, before the first of ``paths`` starts."""
+        ...
+
+    def begin(self, path: str, limits: Limits, kernel: str | None, also: str = "") -> None:
+        """Called right before a run."""
+        ...
+
+    def end(self, path: str, kernel: str | None, result: NotebookResult, also: str = "") -> None:
+        """Called right after a run that began."""
+        ...
+
+    def close(self) -> None:
+        """Called when nothing runs any more, also after an interruption."""
+        ...
+
+
+class NoPast:
+    """Remembers nothing."""
+
+    def recall(
+        self, path: str, limits: Limits, kernel: str | None, also: str = ""
+    ) -> NotebookResult | None:
+        return None
+
+    def expected(self, path: str) -> Expected:
+        return Expected()
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        pass
+
+    def begin(self, path: str, limits: Limits, kernel: str | None, also: str = "") -> None:
+        pass
+
+    def end(self, path: str, kernel: str | None, result: NotebookResult, also: str = "") -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class Listener(Protocol):

@@ -1,4 +1,4 @@
-"""The validator's side of its workers: starts one for each notebook, hears it, ends it.
+"""The validator's side of its workers: has one for each notebook, hears it, ends it.
 
 Whatever happens to a worker, nothing of its notebook is left: its processes carry a mark in their
 environment, and its control group a name, by which they are found.
@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,15 +16,21 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 from ..core.errors import Unavailable
 from ..host.cgroups import Cgroups
 from ..host.limited_groups import LimitedGroup, can_limit, find, own_prefix, remove_stale
-from .events import Broken, Ended, Event, Job, from_line, stopped, to_line
-from .model import Limits, Tier
+from . import forking
+from .events import Broken, Chosen, Ended, Event, Job, from_line, stopped, to_line
+from .imports import hidden_by
+from .marks import mark_of, sweep
+from .model import Limits, Started, Tier
+from .nurseries import Nurseries
+from .outputs import OutputChecks
+from .warm_process import Gone, Unforkable, WarmProcess
+from .workers import ForkedWorker, StartedWorker, WorkerProcess
 
-MARK = "GPUCTL_VALIDATION"
-"""Environment variable that every process of a notebook inherits."""
 _PATIENCE = 15.0
 """Seconds that a worker has to kill and remove everything when told to stop."""
 
@@ -35,52 +38,117 @@ _PATIENCE = 15.0
 class WorkerRunner:
     """The :class:`~jupyter_gpuctl.validation.ports.NotebookRunner` of this machine.
 
-    ``wanted``: ``auto``, ``cgroup`` or ``watcher``.
+    ``wanted``: ``auto``, ``cgroup`` or ``watcher``. ``cold``: start each kernel from nothing.
+    ``preload``: modules for every forked kernel, instead of those that its notebook imports.
 
     Raises:
         Unavailable: ``cgroup`` is wanted and can't be had; the message says why.
     """
 
-    def __init__(self, wanted: str = "auto") -> None:
+    def __init__(
+        self, wanted: str = "auto", *, cold: bool = False, preload: Sequence[str] | None = None
+    ) -> None:
         self._cgroups = Cgroups()
         self._id = uuid.uuid4().hex
         self._numbers = count(1)
-        self._live: set[subprocess.Popen[bytes]] = set()
+        self._live: set[WorkerProcess] = set()
         self._stopping = False
+        self._preload = preload
+        self._needs: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._order: list[str] = []
+        self._nurseries = None if cold else Nurseries(self._id)
         remove_stale(self._cgroups)
         self.tier = _choose(self._cgroups, wanted)
 
+    def expect(self, paths: Sequence[str]) -> None:
+        if self._nurseries is None or not paths:
+            return
+        self._nurseries.start()
+        self._needs = {path: forking.needs(path) for path in paths}
+        self._order = forking.shared([modules for modules, _ in self._needs.values()])
+
     def run(
-        self, path: str, limits: Limits, kernel: str | None, on_event: Callable[[Event], None]
+        self,
+        path: str,
+        limits: Limits,
+        kernel: str | None,
+        on_event: Callable[[Event], None],
+        *,
+        instead: bytes | None = None,
+        check_outputs: OutputChecks | None = None,
     ) -> Sequence[Event]:
         if self._stopping:
             return [stopped(time.monotonic())]
-        mark = f"{self._id}.{next(self._numbers)}"
+        number = next(self._numbers)
+        mark = mark_of(self._id, number)
         job = Job(
             path=os.path.abspath(path),
             limits=limits,
             kernel=kernel,
             tier=self.tier,
-            group=f"{own_prefix(self._cgroups)}{mark.rpartition('.')[2]}",
+            group=f"{own_prefix(self._cgroups)}{number}",
             scratch=tempfile.mkdtemp(prefix="gpuctl-validate-"),
+            check_outputs=check_outputs,
         )
         try:
-            return self._run(job, mark, on_event)
+            if instead is not None:
+                source = Path(job.scratch, "instead.ipynb")
+                source.write_bytes(instead)
+                job = replace(job, source=str(source))
+            worker, chosen = self._worker(path, job, mark)
+            if worker is None:
+                return [stopped(time.monotonic())]
+            on_event(chosen)
+            return [chosen, *self._run(worker, job, mark, on_event)]
         finally:
             shutil.rmtree(job.scratch, ignore_errors=True)
 
-    def _run(self, job: Job, mark: str, on_event: Callable[[Event], None]) -> Sequence[Event]:
-        worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "jupyter_gpuctl.validation.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, MARK: mark},
-            start_new_session=True,
-        )
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        assert worker.stderr is not None
+    def _worker(self, path: str, job: Job, mark: str) -> tuple[WorkerProcess | None, Chosen]:
+        """``None``: all was stopped while a warm process was waited for."""
+        if self._nurseries is None:
+            return StartedWorker(mark), Chosen(Started.COLD)
+        try:
+            warmth, left_out = self._warmth(self._nurseries, path, job)
+            forked = ForkedWorker(self._nurseries.engines(), warmth, mark, job.scratch)
+            return forked, Chosen(Started.FORKED, left_out=left_out)
+        except Unforkable as error:
+            if isinstance(error, Gone):
+                self._nurseries.lost(error.control)
+            worker = None if self._stopping else StartedWorker(mark)
+            return worker, Chosen(Started.COLD, str(error))
+
+    def _warmth(
+        self, nurseries: Nurseries, path: str, job: Job
+    ) -> tuple[WarmProcess, tuple[str, ...]]:
+        """The warm process for a notebook, and what that leaves out.
+
+        Raises:
+            Unforkable: its kernel must be started anew; the message says why.
+        """
+        nurseries.start()
+        modules, named = self._needs.get(path) or forking.needs(path)
+        spec = nurseries.engines().ask(job.kernel or named)
+        flags = forking.flags_of(spec.get("argv", ()))
+        if spec:
+            unlike = forking.unlike_ours(spec["argv"], spec["env"], spec["metadata"])
+            if unlike is not None:
+                raise Unforkable(unlike)
+        if self._preload is not None:
+            modules = tuple(self._preload)
+        else:
+            modules = tuple(module for module in self._order if module in modules)
+        warmth, left_out = nurseries.kernels(modules, flags)
+        hidden = hidden_by(Path(job.path).parent, warmth.loaded)
+        if hidden is not None:
+            raise Unforkable(f"{hidden} in its folder hides a module that others import")
+        limit = job.limits.memory
+        if limit is not None and limit < forking.ROOM * warmth.memory:
+            raise Unforkable("its memory limit is near to what its imports take")
+        return warmth, left_out
+
+    def _run(
+        self, worker: WorkerProcess, job: Job, mark: str, on_event: Callable[[Event], None]
+    ) -> list[Event]:
         self._live.add(worker)
         events: list[Event] = []
         try:
@@ -88,32 +156,36 @@ class WorkerRunner:
                 worker.stdin.write(to_line(job))
                 worker.stdin.flush()
             if self._stopping:
-                _hang_up(worker)
+                worker.hang_up()
             for line in worker.stdout:
                 event = from_line(line)
                 events.append(event)
                 on_event(event)
         finally:
-            _hang_up(worker)
+            worker.hang_up()
             told = worker.stderr.read().decode(errors="replace").strip()
-            worker.wait()
+            status = worker.wait()
             self._live.discard(worker)
-            worker.stdout.close()
-            worker.stderr.close()
         if not events or not isinstance(events[-1], Ended):
-            _sweep(mark)
+            sweep(mark)
             group = find(self._cgroups, job.group)
-            events += _lost(worker.returncode, told, group)
+            events += _lost(status, told, group)
         return events
 
     def stop(self) -> None:
         self._stopping = True
+        if self._nurseries is not None:
+            self._nurseries.give_up()
         for worker in list(self._live):
-            _hang_up(worker)
+            worker.hang_up()
             # Should the worker itself hang, it is killed, and what it leaves is swept.
             timer = threading.Timer(_PATIENCE, worker.kill)
             timer.daemon = True
             timer.start()
+
+    def close(self) -> None:
+        if self._nurseries is not None:
+            self._nurseries.close()
 
 
 def _choose(cgroups: Cgroups, wanted: str) -> Tier:
@@ -131,43 +203,14 @@ def _choose(cgroups: Cgroups, wanted: str) -> Tier:
     return Tier.WATCHER
 
 
-def _hang_up(worker: subprocess.Popen[bytes]) -> None:
-    """Close the worker's input: the word to stop. May be said twice."""
-    if worker.stdin is not None:
-        with contextlib.suppress(OSError):
-            worker.stdin.close()
-
-
-def _lost(status: int, told: str, group: LimitedGroup | None) -> list[Event]:
+def _lost(status: int | None, told: str, group: LimitedGroup | None) -> list[Event]:
     """What can still be said of a run whose worker was killed or never worked."""
     now, oom = time.monotonic(), False
     if group is not None:
         oom = group.oom_kills() > 0
         group.close()
     ended = replace(stopped(now), cause="memory" if oom else None, engine_status=status)
-    if status < 0:
+    if status is None or status < 0:
         return [ended]
     last = told.splitlines()[-1] if told else f"exit status {status}"
     return [Broken(f"its worker ended early: {last}"), ended]
-
-
-def _sweep(mark: str, patience: float = 5.0) -> None:
-    """SIGKILL to every process that carries ``mark``, until none is left."""
-    needle = f"{MARK}={mark}".encode()
-    deadline = time.monotonic() + patience
-    while (pids := _marked(needle)) and time.monotonic() < deadline:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
-
-
-def _marked(needle: bytes) -> list[int]:
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdecimal():
-            continue
-        with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
-            if needle in file.read().split(b"\0"):
-                found.append(int(name))
-    return found

@@ -10,6 +10,6 @@ import sys
 if __name__ == "__main__":
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-    from .engine import main
+    from .engine_start import main
 
     main()

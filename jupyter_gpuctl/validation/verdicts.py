@@ -12,6 +12,8 @@ from .events import (
     Broken,
     CellEnded,
     CellStarted,
+    Chosen,
+    Differs,
     Ended,
     Event,
     Finished,
@@ -22,7 +24,7 @@ from .events import (
     PlannedCell,
     Refused,
 )
-from .model import CellError, CellResult, CellStatus, Limits, NotebookResult, Verdict
+from .model import CellError, CellResult, CellStatus, Limits, NotebookResult, Started, Verdict
 
 _STATUS_OF = {
     Verdict.TIMED_OUT: CellStatus.TIMED_OUT,
@@ -33,6 +35,8 @@ _STATUS_OF = {
 }
 _E = TypeVar("_E")
 _ASKED = "StdinNotImplementedError"
+_LONGEST_LINE = 200
+"""Characters of a cell's first line that a result keeps."""
 
 
 class _Log:
@@ -51,6 +55,7 @@ class _Log:
         self.finished = self._last(Finished)
         self.broken = self._last(Broken)
         self.end = self._last(Ended)
+        self.chosen = self._last(Chosen) or Chosen(Started.COLD)
 
     def _last(self, kind: type[_E]) -> _E | None:
         return next((event for event in reversed(self._events) if isinstance(event, kind)), None)
@@ -98,11 +103,18 @@ def judge(path: str, limits: Limits, events: Sequence[Event]) -> NotebookResult:
         cpu_seconds=log.end.cpu_seconds if ran else None,
         peak_memory=log.end.peak_memory if ran else None,
         enforced_by=log.end.enforced_by if ran else None,
-        started="cold",
+        started=log.chosen.started,
         cell=cell,
         error=error,
         processes=log.end.processes if verdict is Verdict.OUT_OF_MEMORY else (),
         cells=tuple(_cell(log, planned, verdict, error) for planned in log.planned),
+        cold_because=log.chosen.cold_because,
+        memory=tuple((round(at - begun, 3), used) for at, used in log.end.memory if at >= begun)
+        if begun is not None
+        else (),
+        findings=tuple(event.finding for event in events if isinstance(event, Differs)),
+        not_preloaded=log.chosen.left_out,
+        peak_shared=log.end.peak_shared if ran else None,
     )
 
 
@@ -207,7 +219,10 @@ def _error(log: _Log, verdict: Verdict, reason: str, cell: int | None) -> CellEr
 
 def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | None) -> CellResult:
     index = planned.index
-    blank = CellResult(index, planned.id, CellStatus.SKIPPED, None, None, None, None)
+    known = (planned.first_line or "")[:_LONGEST_LINE]
+    blank = CellResult(
+        index, planned.id, CellStatus.SKIPPED, None, None, None, None, first_line=known
+    )
     if not planned.runs:
         return blank
     started, ended, end = log.started.get(index), log.ended.get(index), log.end
@@ -222,6 +237,8 @@ def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | 
             ended.cpu_seconds,
             ended.peak_memory,
             ended.error,
+            _after(log, started),
+            known,
         )
     return CellResult(
         index,
@@ -231,7 +248,14 @@ def _cell(log: _Log, planned: PlannedCell, verdict: Verdict, error: CellError | 
         end.cell_cpu_seconds,
         end.cell_peak_memory,
         error,
+        _after(log, started),
+        known,
     )
+
+
+def _after(log: _Log, started: CellStarted) -> float | None:
+    """Seconds since the kernel's start began."""
+    return None if log.starting is None else round(started.at - log.starting.at, 3)
 
 
 def _since(log: _Log, at: float) -> str:

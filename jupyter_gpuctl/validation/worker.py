@@ -1,11 +1,16 @@
 """The process that holds one notebook to its limits, and leaves nothing of it behind.
 
-Started by the validator as ``python -m jupyter_gpuctl.validation.worker``, in a session of its
-own. The job is the first line of its standard input; when that input ends, the validator wants no
-more of it or is gone, however it died: all is killed. Events go to standard output, the last of
-them is ``Ended``. It runs no code of the notebook and imports nothing heavy:
+Started by the validator as ``python -m jupyter_gpuctl.validation.worker``, or forked from the warm
+process, in a session of its own. The job is the first line of its standard input; when that input
+ends, the validator wants no more of it or is gone, however it died: all is killed. Events go to
+standard output, the last of them is ``Ended``. It runs no code of the notebook and imports nothing
+heavy:
 
     validator ── worker (limits, subreaper) ── engine (nbconvert) ── kernel ── its children
+
+    where kernels are forked (docs/validation.md):
+    validator ── warm process ─┬─ worker (limits, subreaper) ── kernel ── its children
+                               └─ engine (nbconvert)
 """
 
 from __future__ import annotations
@@ -15,14 +20,16 @@ import os
 import selectors
 import shutil
 import signal
-import subprocess
 import sys
 import time
+import traceback
 from dataclasses import replace
 from typing import Any
 
-from ..host.trees import Tree, adopt_orphans, die_with_parent, resident
+from ..host.trees import Tree, adopt_orphans, resident
 from .accounts import Accounts
+from .curve import Curve
+from .engine_process import EngineProcess, ForkedEngine, StartedEngine
 from .events import (
     Broken,
     CellEnded,
@@ -39,7 +46,7 @@ from .events import (
     to_line,
     with_measures,
 )
-from .limits import Guard, Reading, guard_for
+from .limits import Guard, Inherited, Reading, guard_for
 from .model import CellStatus
 
 _TICK, _SHORT_TICK = 0.05, 0.01
@@ -52,6 +59,10 @@ _ENGINE_MEMORY = 2 * 1024**3
 """Bytes that the engine may hold: outputs that pass through it are the notebook's doing too."""
 _SHUTDOWN = 10.0
 """Seconds for the kernel's own clean-up, after its last cell."""
+LINK_TO_ENGINE = (3, 4, 5, 6)
+"""Descriptors of a forked worker: the link, the engine's input, its events, its output."""
+KERNEL_WORD = 4
+"""The engine's descriptor for what the process to become the kernel waits for."""
 _TAIL = 8192
 """Bytes kept of what kernel and engine write past Jupyter."""
 
@@ -59,10 +70,14 @@ _TAIL = 8192
 class Worker:
     """One run of one notebook. Everything happens in :meth:`run`, in one thread."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, seed: int | None = None) -> None:
+        """``seed``: the process that waits to become the kernel, where that is forked."""
         self._job = job
+        self._seed = seed
         self._tree = Tree(os.getpid())
         self._accounts = Accounts(self._tree)
+        self._curve = Curve()
+        self._shared: int | None = None
         self._cause: str | None = None
         self._over_at: float | None = None
         self._deadline = time.monotonic() + _START
@@ -73,48 +88,33 @@ class Worker:
         self._tail = b""
         self._partial = b""
         self._spared: set[int] = set()
+        inherited = None if seed is None else Inherited(seed)
         self._guard: Guard = guard_for(
-            job.tier, job.group, job.limits.memory, self._tree, self._spared
+            job.tier, job.group, job.limits.memory, self._tree, self._spared, inherited
         )
 
     def run(self) -> None:
         """Run the engine to its end or to its limits, then kill and remove all that is left."""
         try:
-            events, output = self._start_engine()
-            self._watch(events, output)
+            self._engine = self._find_engine()
+            self._watch(self._engine.events, self._engine.output)
         finally:
             self._clean_up()
-        # It was waited for, though not by Popen.
-        self._process.returncode = self._accounts.engine_status
         send(self._ended())
 
-    def _start_engine(self) -> tuple[int, int]:
-        events, events_in = os.pipe()
-        output, output_in = os.pipe()
-        # Connection files go where they can be taken away, whoever is killed.
-        environment = {**os.environ, "JUPYTER_RUNTIME_DIR": self._job.scratch}
-        engine = subprocess.Popen(
-            [sys.executable, "-P", "-m", "jupyter_gpuctl.validation.start_engine", str(events_in)],
-            stdin=subprocess.PIPE,
-            stdout=output_in,
-            stderr=output_in,
-            pass_fds=(events_in,),
-            env=environment,
-            preexec_fn=die_with_parent,  # Safe: this process has one thread.
-        )
-        os.close(events_in)
-        os.close(output_in)
-        self._process = engine
-        self._accounts.engine = engine.pid
+    def _find_engine(self) -> EngineProcess:
+        engine: EngineProcess
+        job = replace(self._job, entrances=self._guard.entrances)
+        if self._seed is None:
+            engine = started = StartedEngine(self._job.scratch)
+            self._accounts.on_engine_end(engine.pid, started.reaped)
+        else:
+            engine = ForkedEngine(*LINK_TO_ENGINE)
+            job = replace(job, seed=(self._seed, KERNEL_WORD))
+            self._accounts.watch_kernel(self._seed)
         self._spared.add(engine.pid)
-        self._tell_engine(to_line(replace(self._job, entrances=self._guard.entrances)))
-        return events, output
-
-    def _tell_engine(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+        engine.tell(to_line(job))
+        return engine
 
     def _watch(self, events: int, output: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -124,7 +124,7 @@ class Worker:
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ, take)
             wait, due = _TICK, time.monotonic()
-            while self._cause is None and self._accounts.engine_status is None:
+            while self._cause is None and not self._engine.ended:
                 for key, _ in selector.select(max(0.0, due - time.monotonic())):
                     if not key.data(_read(key.fd)):
                         selector.unregister(key.fd)
@@ -132,6 +132,7 @@ class Worker:
                     wait = self._measure()
                     due = time.monotonic() + wait
                 self._accounts.reap()
+                self._engine.look()
             # What the engine said before it ended is still in the pipes.
             for descriptor, take in ((events, self._take), (output, self._keep)):
                 while data := _read(descriptor):
@@ -172,13 +173,17 @@ class Worker:
                 self._accounts.mark()
                 self._running = event
                 self._set_deadline(event)
-                self._tell_engine(b"\n")
+                self._engine.tell(b"\n")
             case CellEnded():
                 self._measure()
                 cpu, peak = self._accounts.cell_cpu_seconds(), self._accounts.meter.since_mark
                 event = with_measures(event, cpu, peak)
+                self._curve.keep_peak()
                 self._running = None
                 self._set_deadline(None)
+            case KernelDied(_, None):
+                self._accounts.reap()
+                event = replace(event, exit_code=self._accounts.kernel_status)
         if isinstance(event, Finished | KernelDied | Refused) or (
             isinstance(event, CellEnded)
             and event.status in (CellStatus.ERROR, CellStatus.TIMED_OUT)
@@ -194,9 +199,12 @@ class Worker:
 
     def _read(self) -> Reading:
         reading = self._guard.read()
-        self._accounts.meter.add(
+        peak = self._accounts.meter.add(
             reading.used, reading.cache, reading.watermark, fresh=reading.fresh
         )
+        self._curve.add(time.monotonic(), peak)
+        if reading.shared is not None:
+            self._shared = max(self._shared or 0, reading.shared)
         return reading
 
     def _measure(self) -> float:
@@ -206,7 +214,7 @@ class Worker:
             self._accounts.count_holders(reading, limit or 0)
         if reading.over:
             self._stop(reading.over)
-        elif resident(self._process.pid) > _ENGINE_MEMORY:
+        elif resident(self._engine.pid) > _ENGINE_MEMORY:
             self._stop("outputs")
         elif now >= self._deadline:
             self._stop(self._deadline_cause)
@@ -220,6 +228,7 @@ class Worker:
 
     def _clean_up(self) -> None:
         self._guard.kill()
+        self._engine.kill()
         deadline = time.monotonic() + 5.0
         while self._tree.members() and time.monotonic() < deadline:
             self._tree.kill(1.0)
@@ -235,7 +244,7 @@ class Worker:
         return Ended(
             at=self._over_at or time.monotonic(),
             cause=self._cause,
-            engine_status=accounts.engine_status,
+            engine_status=self._engine.status,
             cpu_seconds=round(accounts.cpu_seconds(), 2),
             peak_memory=accounts.meter.total,
             cell_cpu_seconds=accounts.cell_cpu_seconds() if running else None,
@@ -243,6 +252,8 @@ class Worker:
             enforced_by=self._guard.tier,
             processes=accounts.holders,
             output=self._tail.decode(errors="replace"),
+            memory=self._curve.points(),
+            peak_shared=self._shared,
         )
 
 
@@ -272,14 +283,24 @@ def _first_line() -> bytes:
     return line
 
 
-def main() -> None:
+def main(seed: int | None = None) -> None:
     """Run the job that standard input names."""
     adopt_orphans()
     try:
-        Worker(from_line(_first_line())).run()
+        Worker(from_line(_first_line()), seed).run()
     except Exception as error:
         send(Broken(f"{type(error).__name__}: {error}"))
         raise
+
+
+def main_forked(seed: int) -> None:
+    """In a child of the warm process, whose own child waits to become the kernel."""
+    try:
+        main(seed)
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -816,6 +816,332 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/validations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own validations of this server, the newest first; all, for an administrator */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ValidationsAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Validate notebooks and folders, as `jupyter gpuctl validate` does */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ValidationBody"];
+                };
+            };
+            responses: {
+                /** @description Made */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ValidationAnswer"];
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Refused by policy: the verdict is in `detail` */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/validations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far it is, and the verdicts */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ValidationAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Stop it, and keep what is done; one that has ended is forgotten */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ValidationAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/validations/{id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The report of one that is done, or was cancelled */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `html` where left out */
+                    format?: "html" | "json" | "junit" | "markdown";
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/html": string;
+                        "application/json": string;
+                        "application/xml": string;
+                        "text/markdown": string;
+                    };
+                };
+                /** @description Malformed: names the argument and the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not logged in, or not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description Not there, or not yours */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description It contradicts what is so by now */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                /** @description A backend is away, or the configuration can't be read */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -926,6 +1252,32 @@ export interface components {
             next: string | null;
         };
         /**
+         * CellError
+         * @description What a cell raised, or where it stood when it was ended.
+         */
+        CellError: {
+            /**
+             * Name
+             * @description The class of the exception; for what is none, the verdict's own word.
+             */
+            name: string;
+            /**
+             * Value
+             * @description Its message, at most 2,000 characters.
+             */
+            value: string;
+            /**
+             * Line
+             * @description In the cell, from 1; ``None`` where it isn't known.
+             */
+            line: number | null;
+            /**
+             * Source
+             * @description The text of that line; of the cell's first line of code where ``line`` isn't known.
+             */
+            source: string | null;
+        };
+        /**
          * CgroupLimits
          * @description What the control group of this server may use. ``None``: no limit, or not known.
          */
@@ -993,6 +1345,65 @@ export interface components {
          * @enum {string}
          */
         CheckStatus: "ok" | "warning" | "error" | "off";
+        /**
+         * CheckedNotebook
+         * @description A notebook that has its verdict; cells and memory over time are in the report.
+         */
+        CheckedNotebook: {
+            /**
+             * Path
+             * @description Below the root of the server's contents.
+             */
+            path: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "passed" | "failed" | "timed-out" | "out-of-memory" | "kernel-died" | "invalid" | "skipped";
+            /**
+             * Reason
+             * @description One sentence; empty for ``passed``.
+             */
+            reason: string;
+            /**
+             * Hint
+             * @description What would help; may be empty.
+             */
+            hint: string;
+            /**
+             * Duration
+             * @description Seconds.
+             */
+            duration: number | null;
+            /**
+             * Peak Memory
+             * @description Bytes.
+             */
+            peak_memory: number | null;
+            started: components["schemas"]["Started"];
+            /**
+             * Cell
+             * @description Position of the cell that decided, among all cells, from 0.
+             */
+            cell: number | null;
+            /**
+             * First Line
+             * @description Of that cell's code.
+             */
+            first_line: string;
+            /** @description Of that cell. */
+            error: components["schemas"]["CellError"] | null;
+            /**
+             * Processes
+             * @description Who held the memory shortly before it ran out.
+             */
+            processes: components["schemas"]["ProcessMemory"][];
+            /**
+             * Findings
+             * @description What the course checks found.
+             */
+            findings: components["schemas"]["Finding"][];
+        };
         /**
          * Death
          * @description How a kernel ended. Also a wire type.
@@ -1241,6 +1652,51 @@ export interface components {
              * @description What to do about it.
              */
             hint: string;
+        };
+        /**
+         * Finding
+         * @description Something that an author should know, beside the verdict.
+         */
+        Finding: {
+            /**
+             * Rule
+             * @description Its name, such as ``broken-link``: what a setting switches off.
+             */
+            rule: string;
+            /**
+             * Message
+             * @description One sentence.
+             */
+            message: string;
+            /**
+             * Hint
+             * @description What would mend it; may be empty.
+             */
+            hint: string;
+            /**
+             * Cell
+             * @description Position among all cells, from 0; ``None``: the file as a whole.
+             * @default null
+             */
+            cell: number | null;
+            /**
+             * Line
+             * @description In the cell, from 1.
+             * @default null
+             */
+            line: number | null;
+            /**
+             * Fails
+             * @description Whether the notebook counts as failed for it.
+             * @default false
+             */
+            fails: boolean;
+            /**
+             * Detail
+             * @description More of it, of several lines: what differs.
+             * @default
+             */
+            detail: string;
         };
         /**
          * FindingAnswer
@@ -1854,6 +2310,30 @@ export interface components {
          */
         Limit: "user.gpus" | "group.gpus" | "user.gpu_hours" | "group.gpu_hours" | "max_lease" | "max_queued" | "models" | "capacity" | "devices" | "outside" | "reservation" | "turn" | "borrowed";
         /**
+         * Limits
+         * @description What one notebook may use. ``None``: no limit.
+         */
+        Limits: {
+            /**
+             * Time
+             * @description Seconds for the notebook, from the start of its kernel.
+             * @default null
+             */
+            time: number | null;
+            /**
+             * Cell Time
+             * @description Seconds for each cell; ``metadata.execution.timeout`` of notebook or cell goes before.
+             * @default null
+             */
+            cell_time: number | null;
+            /**
+             * Memory
+             * @description Bytes for the kernel and all that it starts; page cache that can be dropped left out.
+             * @default null
+             */
+            memory: number | null;
+        };
+        /**
          * Notice
          * @description Something that will hurt soon if nobody acts.
          */
@@ -1950,6 +2430,57 @@ export interface components {
             time: string;
         };
         /**
+         * Problem
+         * @description Why a validation failed.
+         */
+        Problem: {
+            /**
+             * Code
+             * @description Stable, for programs.
+             */
+            code: string;
+            /**
+             * Message
+             * @description With the mend.
+             */
+            message: string;
+        };
+        /**
+         * ProcessMemory
+         * @description A process of the notebook, and what it held.
+         */
+        ProcessMemory: {
+            /** Pid */
+            pid: number;
+            /** Name */
+            name: string;
+            /**
+             * Memory
+             * @description Bytes; pages shared by several divided among them.
+             */
+            memory: number;
+            /**
+             * Kernel
+             * @description Whether it is the kernel itself.
+             */
+            kernel: boolean;
+        };
+        /**
+         * Progress
+         * @description Notebooks, counted.
+         */
+        Progress: {
+            /** Done */
+            done: number;
+            /**
+             * Total
+             * @description ``None``: they are not found yet.
+             */
+            total: number | null;
+            /** Running */
+            running: components["schemas"]["RunningNotebook"][];
+        };
+        /**
          * QuotaAnswer
          * @description ``GET quota``: the caller's limits, what is used, what is left, when it resets.
          */
@@ -2011,6 +2542,12 @@ export interface components {
             time: string;
         };
         /**
+         * ReportFormat
+         * @description What a report can be had as.
+         * @enum {string}
+         */
+        ReportFormat: "html" | "json" | "junit" | "markdown";
+        /**
          * ReservationAnswer
          * @description A booked time that has not ended.
          */
@@ -2036,6 +2573,43 @@ export interface components {
              * @description The caller is a member of the group.
              */
             mine: boolean;
+        };
+        /**
+         * RunStatus
+         * @description How far a validation is.
+         * @enum {string}
+         */
+        RunStatus: "queued" | "running" | "done" | "cancelled" | "failed";
+        /**
+         * RunningNotebook
+         * @description A notebook that runs now.
+         */
+        RunningNotebook: {
+            /**
+             * Path
+             * @description Below the root of the server's contents.
+             */
+            path: string;
+            /**
+             * Cell
+             * @description Position of the running cell among all cells, from 0; ``None``: its kernel comes up.
+             */
+            cell: number | null;
+            /**
+             * Number
+             * @description Of that cell among those that will run, from 1; 0: none has begun.
+             */
+            number: number;
+            /**
+             * Cells
+             * @description How many will run; ``None``: the notebook isn't read yet.
+             */
+            cells: number | null;
+            /**
+             * First Line
+             * @description Of the cell's code.
+             */
+            first_line: string;
         };
         /**
          * Sample
@@ -2068,11 +2642,173 @@ export interface components {
          */
         Stage: "reported" | "warned" | "interrupted" | "terminated" | "killed";
         /**
+         * Started
+         * @description How the kernel of a notebook came up.
+         * @enum {string}
+         */
+        Started: "cold" | "forked" | "cached";
+        /**
          * Strength
          * @description How strongly leases are enforced.
          * @enum {string}
          */
         Strength: "off" | "advisory" | "guarded" | "isolated";
+        /**
+         * ValidationAnswer
+         * @description One validation, with what is known of each notebook so far.
+         */
+        ValidationAnswer: {
+            /** Id */
+            id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Cancelling */
+            cancelling: boolean;
+            /** User */
+            user: string;
+            /** Paths */
+            paths: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Position */
+            position: number | null;
+            limits: components["schemas"]["Limits"] | null;
+            progress: components["schemas"]["Progress"];
+            /** Summary */
+            summary: string;
+            problem: components["schemas"]["Problem"] | null;
+            /** Reports */
+            reports: components["schemas"]["ReportFormat"][];
+            /**
+             * Notebooks
+             * @description In the order in which they ended; in that of their paths when all have.
+             */
+            notebooks: components["schemas"]["CheckedNotebook"][];
+        };
+        /**
+         * ValidationBody
+         * @description ``POST validations``. What is left out is as the course's settings say.
+         */
+        ValidationBody: {
+            /**
+             * Paths
+             * @description Notebooks and folders below the root of the server's contents; empty text: the root.
+             */
+            paths: string[];
+            /**
+             * Time Limit
+             * @description For each notebook: seconds, or such as ``10m``; ``none``: no limit.
+             * @default null
+             */
+            time_limit: string | number | null;
+            /**
+             * Cell Time Limit
+             * @description For each cell, as ``time_limit``.
+             * @default null
+             */
+            cell_time_limit: string | number | null;
+            /**
+             * Memory Limit
+             * @description For each notebook with all that it starts: bytes, or such as ``2GiB``; ``none``: no limit.
+             * @default null
+             */
+            memory_limit: string | number | null;
+            /**
+             * Kernel
+             * @description Instead of the kernels that the notebooks name.
+             * @default null
+             */
+            kernel: string | null;
+            /**
+             * Cold
+             * @description Start each kernel from nothing.
+             * @default null
+             */
+            cold: boolean | null;
+            /**
+             * Cache
+             * @description ``false``: run also what has passed and has not changed since.
+             * @default null
+             */
+            cache: boolean | null;
+        };
+        /**
+         * ValidationSummary
+         * @description One validation, without its notebooks.
+         */
+        ValidationSummary: {
+            /** Id */
+            id: string;
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Cancelling
+             * @description It was told to stop, and ends what runs.
+             */
+            cancelling: boolean;
+            /**
+             * User
+             * @description Who asked for it.
+             */
+            user: string;
+            /**
+             * Paths
+             * @description As asked for, below the root of the server's contents; empty text: the root itself.
+             */
+            paths: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Position
+             * @description In the queue, from 1; ``None``: it doesn't wait.
+             */
+            position: number | null;
+            /** @description For each notebook of which the course's settings say nothing else; ``None``: not read yet. */
+            limits: components["schemas"]["Limits"] | null;
+            progress: components["schemas"]["Progress"];
+            /**
+             * Summary
+             * @description ``36 passed, 1 failed``; empty until there is a verdict.
+             */
+            summary: string;
+            /** @description Of one that failed. */
+            problem: components["schemas"]["Problem"] | null;
+            /**
+             * Reports
+             * @description Those that ``GET validations/{id}/report`` has.
+             */
+            reports: components["schemas"]["ReportFormat"][];
+        };
+        /**
+         * ValidationsAnswer
+         * @description ``GET validations``: the newest first.
+         */
+        ValidationsAnswer: {
+            /** Items */
+            items: components["schemas"]["ValidationSummary"][];
+            /**
+             * Next
+             * @description Always ``null``: few are remembered, and all are here.
+             */
+            next: string | null;
+            /**
+             * Max Validations
+             * @description How many run at a time.
+             */
+            max_validations: number;
+        };
         /**
          * Verdict
          * @description The answer to a request, with the limit that decided. Also a wire type.

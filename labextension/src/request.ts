@@ -76,12 +76,30 @@ export const patch = verb<'patch'>('PATCH');
 /** DELETE one path. Throws as {@link get}. */
 export const remove = verb<'delete'>('DELETE');
 
+/** GET one path whose answer is a text of its own kind. Throws as {@link get}. */
+export function getText<P extends Taking<'get'>>(
+  path: P,
+  sent: Sent<Operation<P, 'get'>>,
+  settings?: ServerConnection.ISettings
+): Promise<string> {
+  return callText('GET', path, sent, settings);
+}
+
 async function call<T>(
   method: string,
   template: string,
   sent: ISent,
-  settings = ServerConnection.makeSettings()
+  settings?: ServerConnection.ISettings
 ): Promise<T> {
+  return read(await callText(method, template, sent, settings)) as T;
+}
+
+async function callText(
+  method: string,
+  template: string,
+  sent: ISent,
+  settings = ServerConnection.makeSettings()
+): Promise<string> {
   let response: Response;
   let body: string;
   try {
@@ -100,7 +118,7 @@ async function call<T>(
     throw new ServerAway(reason);
   }
   if (response.ok) {
-    return read(body) as T;
+    return body;
   }
   // A gateway in front of a server that is gone.
   if (response.status === 502 || response.status === 504) {

@@ -85,5 +85,9 @@ export const CommandIDs = {
   kernelState: 'gpuctl:kernel-state',
   attach: 'gpuctl:attach',
   detach: 'gpuctl:detach',
-  restart: 'gpuctl:restart-kernel'
+  restart: 'gpuctl:restart-kernel',
+  validateNotebook: 'gpuctl:validate-notebook',
+  validateFolder: 'gpuctl:validate-folder',
+  validateSelected: 'gpuctl:validate-selected',
+  showValidation: 'gpuctl:show-validation'
 } as const;

@@ -102,15 +102,14 @@ HOSTILE = {
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",),
         "kernel-died", 0, "killed by SIGKILL in cell 1",
     ),
-    "kills the engine": Case(
+    "kills its parent": Case(
         (DOUBLE_FORK + "escape(lambda: time.sleep(600))\nos.kill(os.getppid(), 9)\n"
          "time.sleep(600)",),
         "kernel-died", 0, "killed by SIGKILL",
     ),
     "kills the worker": Case(
         (DOUBLE_FORK + "escape(lambda: time.sleep(600))\n"
-         "stat = open(f'/proc/{os.getppid()}/stat').read()\n"
-         "os.kill(int(stat.rpartition(')')[2].split()[1]), 9)\ntime.sleep(600)",),
+         "os.kill(os.getsid(os.getppid()), 9)\ntime.sleep(600)",),
         "kernel-died", 0, "killed by SIGKILL",
     ),
     "asks": Case(("input('name? ')",), "failed", 0, "cell 1 asks for input"),
@@ -127,12 +126,16 @@ HOSTILE = {
 TIERS = ["cgroup", "watcher"]
 
 
-@pytest.fixture(scope="module", params=TIERS)
+WAYS = [(tier, start) for start in ("forked", "cold") for tier in TIERS]
+
+
+@pytest.fixture(scope="module", params=WAYS, ids="-".join)
 def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """All of them in one run, under one tier."""
-    if request.param == "cgroup" and SUPPORT.version is None:
+    """All of them in one run, under one tier, with kernels that are forked or started."""
+    tier, start = request.param
+    if tier == "cgroup" and SUPPORT.version is None:
         pytest.skip(f"no control group can be limited here: {SUPPORT.reason}")
-    folder = tmp_path_factory.mktemp(request.param)
+    folder = tmp_path_factory.mktemp(f"{tier}-{start}")
     course = folder / "course"
     course.mkdir()
     for name, case in HOSTILE.items():
@@ -145,7 +148,7 @@ def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     before = {path: path.read_bytes() for path in course.iterdir()}
     run = validate(
         folder, "course", "--cell-time-limit", "3s", "--memory-limit", "300MiB", "--json",
-        "--limit-tier", request.param, "--jobs", "2",
+        "--limit-tier", tier, "--jobs", "2", *(["--cold"] if start == "cold" else []),
     )  # fmt: skip
     assert {path: path.read_bytes() for path in course.iterdir()} == before
     return run
@@ -175,6 +178,14 @@ def test_the_report_says_what_held_the_limits(hostile: Run) -> None:
     expected = "watcher" if tier == "watcher" else f"cgroup v{SUPPORT.version}"
     assert hostile.notebooks["course/passes.ipynb"]["enforced_by"] == expected
     assert f"(enforced by {expected})" in hostile.stderr
+
+
+def test_the_report_says_how_each_kernel_was_started(hostile: Run) -> None:
+    expected = "cold" if "--cold" in hostile.arguments else "forked"
+    for name, case in HOSTILE.items():
+        found = hostile.notebooks[f"course/{name}.ipynb"]
+        if case.verdict != "invalid":
+            assert (found["started"], found["cold_because"]) == (expected, "")
 
 
 def test_broken_files_are_invalid_with_the_mend(hostile: Run) -> None:

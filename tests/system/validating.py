@@ -52,7 +52,12 @@ class Run:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "jupyter_gpuctl", "validate", *self.arguments],
             cwd=self.folder,
-            env={**os.environ, _MARK: self.mark, "TMPDIR": str(self.scratch)},
+            env={
+                **os.environ,
+                _MARK: self.mark,
+                "TMPDIR": str(self.scratch),
+                "XDG_CACHE_HOME": str(self.scratch / "cache"),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from rich.cells import cell_len
@@ -17,14 +18,19 @@ from jupyter_gpuctl.cli.validate_screen import (
     header,
     limit_words,
     printable,
+    provenance,
     shorten,
+    unkept_lines,
 )
 from jupyter_gpuctl.validation.model import (
+    SCHEMA,
     CellError,
     Limits,
     NotebookResult,
     ProcessMemory,
+    Started,
     Tier,
+    Validation,
     Verdict,
     unrun,
 )
@@ -116,3 +122,38 @@ def test_what_all_names_have_in_common_is_left_out() -> None:
     assert common_folder(["a.ipynb", "c/b.ipynb"]) == ""
     assert common_folder(["/x/a.ipynb", "b.ipynb"]) == ""
     assert shorten("course/long/name.ipynb", 11) == "…name.ipynb"
+
+
+def test_what_was_not_run_now_is_said() -> None:
+    cached = replace(PASSED, started=Started.CACHED)
+    assert shown(cached)[2:] == ["  ✓ 01-intro.ipynb     3.1 s   1.0 GiB  cached"]
+    whole = Validation(SCHEMA, datetime.now(UTC), 1.0, Limits(), False, (cached, PASSED))
+    assert list(provenance(whole)) == [
+        "1 result is of an earlier run: nothing has changed since (--no-cache runs all)"
+    ]
+    changed = replace(whole, notebooks=(), since="main (1a2b3c4d5e)", left_out=3)
+    assert list(provenance(changed)) == [
+        "3 notebooks left out: not changed since main (1a2b3c4d5e)"
+    ]
+
+
+def test_where_nothing_is_to_be_run_that_is_shown() -> None:
+    assert shown() == ["Validating 0 notebooks, no limits (enforced by watcher)", ""]
+
+
+def test_limits_of_its_own_are_said_below_a_notebook_that_did_not_pass() -> None:
+    own = replace(HOG, limits=Limits(time=1200.0, memory=2 * GIB))
+    assert shown(own)[-1] == "      its own: limits 20 min and 2.0 GiB"
+    assert shown(replace(HOG, limits=Limits())) == shown(HOG)
+
+
+def test_why_notebooks_will_run_again_is_said_for_the_commonest_reasons() -> None:
+    names = [f"{number}.ipynb" for number in range(5)]
+    results = tuple(unrun(name, Verdict.PASSED, "") for name in names)
+    failed = unrun("x.ipynb", Verdict.FAILED, "")
+    whole = Validation(SCHEMA, datetime.now(UTC), 1.0, Limits(), False, (*results, failed))
+    unkept = dict.fromkeys(names[1:], "it was slow") | {names[0]: "why not", "x.ipynb": "failed"}
+    assert list(unkept_lines(whole, unkept, str)) == [
+        "not remembered: 1.ipynb, 2.ipynb and 2 more (it was slow)",
+        "not remembered: 0.ipynb (why not)",
+    ]

@@ -13,6 +13,7 @@ from jupyter_gpuctl.validation.events import (
     Broken,
     CellEnded,
     CellStarted,
+    Chosen,
     Ended,
     Event,
     Finished,
@@ -32,6 +33,7 @@ from jupyter_gpuctl.validation.model import (
     Limits,
     NotebookResult,
     ProcessMemory,
+    Started,
     Tier,
     Verdict,
 )
@@ -258,3 +260,31 @@ def test_jobs_survive_with_any_name(name: str) -> None:
 def test_what_is_no_event_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match="not an event"):
         from_line(line)
+
+
+def test_how_its_kernel_was_started_is_told() -> None:
+    chosen = Chosen(Started.FORKED, left_out=("tqdm: it starts threads",))
+    result = verdict([chosen, *BEGUN])
+    assert (result.started, result.cold_because) == (Started.FORKED, "")
+    assert result.not_preloaded == ("tqdm: it starts threads",)
+    result = verdict([Chosen(Started.COLD, "its kernel runs another Python"), *BEGUN])
+    assert (result.started, result.cold_because) == (Started.COLD, "its kernel runs another Python")
+
+
+def test_times_of_cells_and_memory_count_from_the_kernel_s_start() -> None:
+    result = verdict(BEGUN, memory=((9.0, 1), (10.5, 500), (12.0, 1000)))
+    assert [cell.started_at for cell in result.cells] == [1.0, 2.0, None, None]
+    assert result.memory == ((0.5, 500), (2.0, 1000))
+    assert verdict([Planned(CELLS)], memory=((9.0, 1),)).memory == ()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Chosen(Started.COLD, "why", ("a: b",)),
+        Job("n", LIMITS, None, Tier.WATCHER, "g", "s", ("e",), (12, 4)),
+        replace(ENDED, memory=((1.5, 2), (3.0, 4))),
+    ],
+)
+def test_what_is_told_of_starts_and_memory_arrives_as_it_was_sent(event: Any) -> None:
+    assert from_line(to_line(event)) == event

@@ -1,6 +1,6 @@
 """Where quotas come from: a YAML file that is read again when it changes, or a setting.
 
-The only importer of ``yaml``. Files are read as YAML 1.2 reads scalars: ``8:00`` is not 480, ``no``
+Files are read as YAML 1.2 reads scalars: ``8:00`` is not 480, ``no``
 is not false, ``007`` is not 7, and times stay as written.
 """
 

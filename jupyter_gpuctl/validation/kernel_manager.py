@@ -1,0 +1,191 @@
+"""Starts kernels for the engine, and waits for them no longer than they take.
+
+A kernel is started as jupyter_client does it; or, where a process to become one waits (``Seed``),
+by telling that. Besides the engine, the only importer of jupyter_client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from dataclasses import dataclass
+from queue import Empty
+from typing import Any
+
+import zmq
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.localinterfaces import localhost
+from jupyter_client.manager import AsyncKernelManager
+
+from ..core.errors import InvalidInput
+
+_CONNECT_EVERY = 10
+"""Milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A process that waits to become a kernel. It is not our child."""
+
+    pid: int
+    word: int
+    """The pipe on which it waits."""
+    entrances: tuple[str, ...]
+    """Files by which it enters its control group, before anything else."""
+
+    def become(self, command: list[str], environment: dict[str, str], folder: str) -> None:
+        """Tell it what to run: ``command`` as jupyter_client would start it.
+
+        Raises:
+            OSError: it is gone.
+        """
+        wanted = {
+            "entrances": self.entrances,
+            "environment": environment,
+            "folder": folder,
+            "command": command,
+        }
+        with open(self.word, "wb") as file:
+            file.write(json.dumps(wanted).encode())
+
+
+class ForkedProcess:
+    """As much of a ``subprocess.Popen`` as jupyter_client asks for, of a process not our child.
+
+    With what status it ended is its parent's to know: the worker puts that into the events.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor: int | None = None
+        with contextlib.suppress(ProcessLookupError):
+            self._descriptor = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        """``None`` while it lives."""
+        return None if self._descriptor is not None and not self._wait(0) else 0
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Until it has ended."""
+        self._wait(timeout)
+        return 0
+
+    def _wait(self, timeout: float | None) -> bool:
+        if self._descriptor is None:
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else timeout * 1000))
+
+    def send_signal(self, number: int) -> None:
+        if self._descriptor is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+class KernelManager(AsyncKernelManager):
+    """jupyter_client's manager; ``seed`` is set before the kernel is started."""
+
+    seed: Seed | None = None
+
+    def try_often(self) -> None:
+        """Connect again soon where the kernel's sockets aren't there yet; zmq waits 100 ms."""
+        self.context.setsockopt(zmq.RECONNECT_IVL, _CONNECT_EVERY)
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+        if self.seed is None:
+            await super()._async_launch_kernel(kernel_cmd, **kw)
+            return
+        provisioner: Any = self.provisioner
+        self.seed.become(
+            kernel_cmd, kw.get("env") or dict(os.environ), kw.get("cwd") or os.getcwd()
+        )
+        provisioner.process = ForkedProcess(self.seed.pid)
+        provisioner.pid = provisioner.pgid = self.seed.pid
+        provisioner.cwd = kw.get("cwd")
+        self._reconcile_connection_info(provisioner.connection_info)
+
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        """Until the process has ended; jupyter_client looks every 0.1 s, here its end wakes us."""
+        process: Any = getattr(self.provisioner, "process", None)
+        try:
+            descriptor = os.pidfd_open(process.pid)
+        except (AttributeError, TypeError, OSError):
+            await super()._async_wait(pollinterval)
+            return
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        await super()._async_wait(pollinterval)
+
+
+async def wait_until_ready(client: Any, timeout: float) -> None:  # noqa: ASYNC109
+    """As the client's ``wait_for_ready``, without its wait until nothing comes any more (0.2 s).
+
+    What comes late answers to another request, and nbclient passes over that.
+
+    Raises:
+        RuntimeError: the kernel died, or did not answer in ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        client.kernel_info()
+        try:
+            reply = await client.shell_channel.get_msg(timeout=1)
+            if reply["msg_type"] == "kernel_info_reply":
+                await client.iopub_channel.get_msg(timeout=0.2)
+                client._handle_kernel_info_reply(reply)
+                return
+        except Empty:
+            pass
+        if not await client.is_alive():
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Kernel didn't respond in {timeout:.0f} seconds")
+
+
+def require_kernel(name: str) -> None:
+    """Raises InvalidInput: no kernel of this name is installed; the hint lists those that are."""
+    specs = KernelSpecManager()
+    try:
+        specs.get_kernel_spec(name)
+    except NoSuchKernel:
+        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
+        raise InvalidInput(
+            "validation.kernel",
+            f"kernel {name!r} is not installed",
+            hint=f"Install it, or give --kernel. Installed here: {known}.",
+        ) from None
+
+
+def specification(name: str) -> dict[str, Any]:
+    """What is installed under this name, as far as forking asks; empty: nothing."""
+    try:
+        spec = KernelSpecManager().get_kernel_spec(name)
+    except (NoSuchKernel, ValueError, OSError):
+        return {}
+    return {"argv": spec.argv, "env": spec.env, "metadata": spec.metadata}
+
+
+def get_ready() -> None:
+    """Do in a warm process what each kernel manager would do once; it starts no thread."""
+    KernelSpecManager().find_kernel_specs()
+    # It looks at the network's interfaces.
+    localhost()

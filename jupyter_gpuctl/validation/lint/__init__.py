@@ -1,0 +1,1 @@
+"""Course checks of the notebook as it lies there, without running it."""

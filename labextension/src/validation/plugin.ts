@@ -1,0 +1,200 @@
+/** Joins validations to the application: commands, dialog, tabs, notification of the end. */
+
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import {
+  ICommandPalette,
+  MainAreaWidget,
+  Notification,
+  WidgetTracker
+} from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { attempt } from '../attempt';
+import type { Words } from '../format';
+import { CommandIDs } from '../tokens';
+import type { ReportFormat, ValidationAnswer } from '../wire';
+import { validationApi, type IValidationApi } from './api';
+import { addCommands } from './commands';
+import { ValidationDialog } from './dialog';
+import { Follower } from './follower';
+import { LimitForm } from './form';
+import { open, save } from './notebooks';
+import { standing, subject } from './sentences';
+import { ReportTab, ValidationTab } from './tabs';
+
+/** The translation domain: the Python package's name. */
+const DOMAIN = 'jupyter_gpuctl';
+
+const LIMITS = 'jupyter-gpuctl:validation-limits';
+
+const ENDINGS = {
+  html: ['html', 'text/html'],
+  json: ['json', 'application/json'],
+  junit: ['xml', 'application/xml'],
+  markdown: ['md', 'text/markdown']
+} as const;
+
+const validation: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-gpuctl:validation',
+  description: 'Validates notebooks and folders under limits.',
+  autoStart: true,
+  optional: [
+    ITranslator,
+    ICommandPalette,
+    ILayoutRestorer,
+    IStateDB,
+    IDefaultFileBrowser
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    stateDB: IStateDB | null,
+    browser: IDefaultFileBrowser | null
+  ): void => {
+    const words = (translator ?? nullTranslator).load(DOMAIN);
+    const api = validationApi(app.serviceManager.serverSettings);
+    const tabs = new Tabs(app, api, words, paths => validate(paths));
+
+    async function validate(paths: readonly string[]): Promise<void> {
+      await save(app, paths);
+      const saved = await stateDB?.fetch(LIMITS).catch(() => undefined);
+      const form = new LimitForm(body => api.start(body), paths, saved);
+      const dialog = new ValidationDialog({ form, words });
+      await dialog.launch();
+      if (dialog.answer) {
+        void stateDB?.save(LIMITS, { ...form.state.fields });
+        tabs.show(dialog.answer.id);
+      }
+    }
+
+    addCommands({
+      app,
+      api,
+      browser,
+      palette,
+      validate,
+      show: id => {
+        tabs.show(id);
+      },
+      words
+    });
+    void restorer?.restore(tabs.tracker, {
+      command: CommandIDs.showValidation,
+      args: ({ content }) => ({ id: content.follower.id }),
+      name: ({ content }) => content.follower.id
+    });
+  }
+};
+
+/** The tabs of this page: at most one for each validation. */
+class Tabs {
+  constructor(
+    private readonly _app: JupyterFrontEnd,
+    private readonly _api: IValidationApi,
+    private readonly _words: Words,
+    private readonly _again: (paths: readonly string[]) => Promise<void>
+  ) {
+    this.tracker = new WidgetTracker({
+      namespace: 'jupyter-gpuctl-validation'
+    });
+  }
+
+  readonly tracker: WidgetTracker<MainAreaWidget<ValidationTab>>;
+
+  show(id: string): void {
+    const { shell } = this._app;
+    const found = this.tracker.find(
+      ({ content }) => content.follower.id === id
+    );
+    const widget = found ?? this._make(id);
+    if (!widget.isAttached) {
+      shell.add(widget, 'main');
+    }
+    shell.activateById(widget.id);
+  }
+
+  private _make(id: string): MainAreaWidget<ValidationTab> {
+    const words = this._words;
+    let tab: ValidationTab | null = null;
+    const isSeen = () => tab?.isVisible === true && !document.hidden;
+    const follower = new Follower(id, this._api, isSeen);
+    tab = new ValidationTab({
+      follower,
+      words,
+      actions: {
+        open: (path, cell) => void open(this._app, path, cell),
+        cancel: () => void attempt(() => follower.cancel(), words),
+        showReport: () => void attempt(() => this._showReport(follower), words),
+        download: format =>
+          void attempt(() => this._download(id, format), words),
+        again: paths => void this._again(paths)
+      }
+    });
+    follower.ended.connect((_, answer) => {
+      if (!isSeen()) {
+        this._tell(answer);
+      }
+    });
+    const widget = new MainAreaWidget({ content: tab });
+    widget.id = `${tab.id}-area`;
+    void this.tracker.add(widget);
+    return widget;
+  }
+
+  private _tell(answer: ValidationAnswer): void {
+    const words = this._words;
+    const told = `${subject(answer.paths, words)}: ${standing(answer, words)}`;
+    Notification.emit(told, answer.status === 'failed' ? 'error' : 'info', {
+      autoClose: 10_000,
+      actions: [
+        {
+          label: words.__('Show'),
+          callback: () => {
+            this.show(answer.id);
+          }
+        }
+      ]
+    });
+  }
+
+  private async _showReport(follower: Follower): Promise<void> {
+    const { shell } = this._app;
+    const before = this._reports.get(follower.id);
+    if (before && !before.isDisposed) {
+      shell.activateById(before.id);
+      return;
+    }
+    const report = await this._api.report(follower.id, 'html');
+    const { answer } = follower.state;
+    const title = subject(answer?.paths ?? [], this._words);
+    const content = new ReportTab(follower.id, title, report, this._words);
+    const widget = new MainAreaWidget({ content });
+    widget.id = `${content.id}-area`;
+    this._reports.set(follower.id, widget);
+    shell.add(widget, 'main');
+    shell.activateById(widget.id);
+  }
+
+  private async _download(id: string, format: ReportFormat): Promise<void> {
+    const report = await this._api.report(id, format);
+    const [ending, type] = ENDINGS[format];
+    const url = URL.createObjectURL(new Blob([report], { type }));
+    const link = document.createElement('a');
+    link.href = url;
+    link.download = `validation-${id}.${ending}`;
+    link.click();
+    URL.revokeObjectURL(url);
+  }
+
+  private readonly _reports = new Map<string, MainAreaWidget<ReportTab>>();
+}
+
+export default [validation];
