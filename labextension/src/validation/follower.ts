@@ -100,6 +100,7 @@ export class Follower {
     }
     const before = this._state.answer;
     this._set({ answer, isAway: false, refusal: '' });
+    this._poll.frequency = this._frequency();
     if (ENDED.has(answer.status)) {
       this._stop();
       if (before && !ENDED.has(before.status)) {
