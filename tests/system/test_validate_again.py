@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .validating import Run, tagged, validate, wait_for, write_notebook
+from .validating import Run, install_bash, tagged, validate, wait_for, write_notebook
 
 
 @pytest.fixture
@@ -167,9 +167,9 @@ def test_only_what_changed_is_run(course: Path) -> None:
 
 
 def test_a_kernel_that_nothing_is_known_of_is_run_each_time_and_that_is_said(
-    course: Path,
+    course: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("bash_kernel")
+    install_bash(tmp_path_factory.mktemp("jupyter"), monkeypatch)
     (course / "b.ipynb").unlink()
     write_notebook(course / "a.ipynb", ["echo 1"], kernel="bash")
     for _ in range(2):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .validating import SUPPORT, Run, validate, write_notebook
+from .validating import SUPPORT, Run, install_bash, validate, write_notebook
 
 MIB = 1024**2
 LIBRARY = {
@@ -132,7 +132,10 @@ def test_what_may_not_be_imported_before_is_left_out_with_the_reason(
     assert told == {}
 
 
-def test_other_kernels_start_anew_and_it_is_told_why(tmp_path: Path) -> None:
+def test_other_kernels_start_anew_and_it_is_told_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_bash(tmp_path / "jupyter", monkeypatch)
     write_notebook(tmp_path / "n.ipynb", ["x=1"], kernel="bash")
     found = result(validate(tmp_path, "n.ipynb", "--json"))
     assert (found["verdict"], found["started"]) == ("passed", "cold")

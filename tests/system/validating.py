@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from nbformat import v4
 
 from jupyter_gpuctl.host.cgroups import Cgroups
@@ -32,6 +33,16 @@ def write_notebook(path: Path, cells: Sequence[Any], kernel: str | None = "pytho
         notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel}
     nbformat.write(notebook, path)
     return path
+
+
+def install_bash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that isn't Python's, under the name ``bash``, below ``folder``."""
+    spec = folder / "kernels" / "bash" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    launch = [sys.executable, "-m", "bash_kernel", "-f", "{connection_file}"]
+    values = {"argv": launch, "display_name": "Bash", "language": "bash", "env": {"PS1": "$"}}
+    spec.write_text(json.dumps(values))
+    monkeypatch.setenv("JUPYTER_PATH", str(folder))
 
 
 def tagged(source: str, *tags: str) -> Any:
