@@ -48,8 +48,8 @@ NAMES = (
     *("polling", "sampling", "startup", "bundle", "lag", "validator"),
     *("cycle", "leases", "guard", "kernels", "replay"),
 )
-ALONE = {"cycle", "leases", "guard", "kernels", "replay"}
-"""Parts that stand beside nobody who has to be installed."""
+ALONE = {"validator", "cycle", "leases", "guard", "kernels", "replay"}
+"""Parts that need no peer of the others; the validator installs its own."""
 
 
 def parts(
