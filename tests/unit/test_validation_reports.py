@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import resource
+import stat
 from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +16,13 @@ from xml.etree import ElementTree as ET
 import mistune
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from xmlschema import XMLSchema, XMLSchemaException
 
 from jupyter_gpuctl.cli.validate_reports import targets_of, write_reports
 from jupyter_gpuctl.core.errors import InvalidInput
-from jupyter_gpuctl.validation.model import CellError, Finding, Verdict
+from jupyter_gpuctl.validation.model import CellError, Finding, Verdict, exit_status
 from jupyter_gpuctl.validation.reports import FORMATS, renderer
 from jupyter_gpuctl.validation.reports.sources import cell_sources, scan
 from tests.unit.validations import (
@@ -105,6 +108,71 @@ def test_junit_fails_where_the_notebook_did():
     good = {"course/01-intro.ipynb", "course/02-arrays.ipynb"}
     good |= {"course/08-reading.ipynb", "course/09-links.ipynb"}
     assert bad == told - good
+
+
+# The rules of junit-10.xsd (github.com/jenkinsci/xunit-plugin, src/main/resources/org/jenkinsci/
+# plugins/xunit/types/model/xsd), said again, as far as they concern what is written here.
+TEXT = '<xs:complexType mixed="true">{}</xs:complexType>'
+
+
+def attributes(required: str, optional: str = "") -> str:
+    return "".join(
+        f'<xs:attribute name="{name}" type="{"SECONDS" if name == "time" else "xs:string"}" '
+        f'use="{use}"/>'
+        for names, use in ((required, "required"), (optional, "optional"))
+        for name in names.split()
+    )
+
+
+FAULT = TEXT.format(attributes("", "type message"))
+JUNIT = f"""
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
+  <xs:simpleType name="SECONDS">
+    <xs:restriction base="xs:string">
+      <xs:pattern value="(([0-9]{{0,3}},)*[0-9]{{3}}|[0-9]{{0,3}})*(\\.[0-9]*)?"/>
+    </xs:restriction>
+  </xs:simpleType>
+  <xs:element name="failure">{FAULT}</xs:element>
+  <xs:element name="error">{FAULT}</xs:element>
+  <xs:element name="skipped">{FAULT}</xs:element>
+  <xs:element name="property">
+    <xs:complexType>{attributes("name value")}</xs:complexType>
+  </xs:element>
+  <xs:element name="properties"><xs:complexType><xs:sequence>
+    <xs:element ref="property" minOccurs="0" maxOccurs="unbounded"/>
+  </xs:sequence></xs:complexType></xs:element>
+  <xs:element name="testcase"><xs:complexType>
+    <xs:choice minOccurs="0" maxOccurs="unbounded">
+      <xs:element ref="skipped"/><xs:element ref="error"/><xs:element ref="failure"/>
+    </xs:choice>
+    {attributes("name", "classname group").replace("SECONDS", "xs:string")}
+    <xs:attribute name="time" type="xs:string"/>
+  </xs:complexType></xs:element>
+  <xs:element name="testsuite"><xs:complexType>
+    <xs:choice minOccurs="0" maxOccurs="unbounded">
+      <xs:element ref="properties"/><xs:element ref="testcase"/>
+    </xs:choice>
+    {attributes("name tests failures errors", "time skipped timestamp hostname id package file")}
+  </xs:complexType></xs:element>
+  <xs:element name="testsuites"><xs:complexType><xs:sequence>
+    <xs:element ref="testsuite" minOccurs="0" maxOccurs="unbounded"/>
+  </xs:sequence>{attributes("", "name time tests failures errors")}</xs:complexType></xs:element>
+</xs:schema>
+"""
+
+
+@settings(max_examples=40, deadline=None)
+@given(validations)
+@example(of_all_verdicts())
+@example(hostile())
+def test_junit_fits_the_schema_of_jenkins(what):
+    XMLSchema(JUNIT).validate(rendered("junit", what))
+
+
+@pytest.mark.parametrize("wrong", ["<testcase/>", '<testsuite name="x"/>', '<x name="x"/>'])
+def test_the_schema_refuses_what_is_no_report(wrong):
+    with pytest.raises(XMLSchemaException):
+        XMLSchema(JUNIT).validate(f"<testsuites>{wrong}</testsuites>")
 
 
 # --- HTML --------------------------------------------------------------------------------------
@@ -217,21 +285,37 @@ sources = st.lists(
     st.sampled_from([None, 0, 1, "\t"]),
     st.booleans(),
 )
-def test_every_line_of_a_cell_is_found_in_the_file(cells, indent, ascii_only):
+@pytest.mark.parametrize("version", [3, 4])
+def test_every_line_of_a_cell_is_found_in_the_file(version, cells, indent, ascii_only):
+    code = "source" if version == 4 else "input"
     made = [
         {
             "cell_type": "code",
+            "metadata": {code: "not this", "cells": [{code: ["nor this"]}]},
             # Both forms that nbformat allows.
-            "source": source.splitlines(keepends=True) if listed else source,
-            "outputs": [{"text": source}],
+            code: source.splitlines(keepends=True) if listed else source,
+            "outputs": [{"text": source, code: "nor this"}],
         }
         for source, listed in cells
     ]
-    text = json.dumps({"cells": made, "nbformat": 4}, indent=indent, ensure_ascii=ascii_only)
+    tops = {"cells": made} if version == 4 else {"worksheets": [{"cells": made}]}
+    whole = {"metadata": {"cells": 1}, **tops, "nbformat": version}
+    text = json.dumps(whole, indent=indent, ensure_ascii=ascii_only)
     rows = text.split("\n")
     for (source, _), found in zip(cells, scan(text), strict=True):
-        assert "\n".join(found.lines).rstrip("\n") == "\n".join(source.split("\n")).rstrip("\n")
-        assert all(1 <= at <= len(rows) for at in found.file_lines)
+        assert found.lines == tuple(source.split("\n"))
+        for line, at in zip(found.lines, found.file_lines, strict=True):
+            assert json.dumps(line, ensure_ascii=ascii_only)[1:-1] in rows[at - 1]
+
+
+def test_each_line_of_a_cell_has_a_line_of_its_own_where_jupyter_wrote_the_file(tmp_path):
+    path = tmp_path / "a.ipynb"
+    cells = [nbformat.v4.new_code_cell("x = 1\nx = 1\n\nx = 1"), nbformat.v4.new_code_cell("x = 1")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    first, second = cell_sources(str(path))
+    begin = first.file_lines[0]
+    assert first.file_lines == (begin, begin + 1, begin + 2, begin + 3)
+    assert second.file_lines[0] > begin + 3
 
 
 @settings(max_examples=100, deadline=None)
@@ -278,3 +362,67 @@ def test_reports_are_written_whole_and_leave_nothing_beside(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == set(FORMATS)
     for name in FORMATS:
         assert (tmp_path / name).read_text() == rendered(name, of_all_verdicts())
+
+
+@pytest.fixture
+def no_room():
+    """No file of ours can grow beyond a kilobyte."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_report_for_which_there_is_no_room_leaves_the_old_one_and_the_others(tmp_path, no_room):
+    (tmp_path / "old.html").write_text("old")
+    wanted = [f"html={tmp_path}/old.html", f"github={tmp_path}/github"]
+    with pytest.raises(
+        InvalidInput, match=r"html report can't be written to '.*old\.html'"
+    ) as told:
+        write_reports(targets_of(wanted), validation(notebook("a", Verdict.FAILED, reason="r")))
+    assert told.value.hint == "Free some room, or name another file."
+    assert (tmp_path / "old.html").read_text() == "old"
+    assert (tmp_path / "github").read_text().startswith("::error file=a,line=1,")
+    assert {path.name for path in tmp_path.iterdir()} == {"old.html", "github"}
+
+
+def test_a_full_device_is_told():
+    with pytest.raises(InvalidInput, match="'/dev/full': No space left on device"):
+        write_reports(targets_of(["json=/dev/full"]), validation())
+
+
+def test_a_report_keeps_the_mode_and_the_link_of_the_file_before_it(tmp_path):
+    real = tmp_path / "real"
+    real.write_text("")
+    real.chmod(0o604)
+    (tmp_path / "link").symlink_to(real)
+    write_reports(targets_of([f"json={tmp_path}/link"]), validation())
+    assert (tmp_path / "link").is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o604
+    assert json.loads(real.read_text())["notebooks"] == []
+
+
+def test_the_summary_of_a_step_is_appended_to(tmp_path, monkeypatch):
+    file = tmp_path / "summary"
+    file.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(file))
+    write_reports(targets_of([f"markdown={file}"]), validation())
+    assert file.read_text().startswith("before\n## There was no notebook")
+
+
+def test_a_notebook_that_a_check_fails_is_told_as_one_that_did_not_pass():
+    failing = Finding("output-differs", "It is another.", "", 1, fails=True)
+    what = validation(notebook("a.ipynb"), notebook("b.ipynb", findings=(failing,)))
+    assert "1 of 2 notebooks failed a check." in rendered("html", what)
+    assert "1 of 2 notebooks failed a check." in rendered("markdown", what)
+    assert ET.fromstring(rendered("junit", what)).get("failures") == "1"
+    assert rendered("github", what).startswith("::error file=b.ipynb,")
+    assert not exit_status(validation(notebook("a.ipynb")))
+    assert exit_status(what)
+
+
+def test_what_is_recommended_stands_above_the_notebooks():
+    page = rendered("html", of_all_verdicts())
+    told = "For learners who open up to 2 of these at once: limit at least 3.5 GiB"
+    assert page.index(told) < page.index("<table")
+    assert told in rendered("markdown", of_all_verdicts()).replace("&#58;", ":")
