@@ -323,7 +323,7 @@ def test_killed_outright_it_leaves_nothing(sleeper: Run) -> None:
         (["n.ipynb", "--memory-limit", "-1"], "--memory-limit='-1' is not a size."),
         (["n.ipynb", "--memory-limit", "1MiB"], "--memory-limit='1MiB' leaves nothing to run in."),
         (["n.ipynb", "--cell-time-limit", "0"], "--cell-time-limit='0' leaves nothing to run in."),
-        (["n.ipynb", "--report", "pdf"], "there is no format 'pdf'. Available: json, junit, "),
+        (["n.ipynb", "--report", "pdf"], "there is no format 'pdf'. Available: json, junit,"),
         (["n.ipynb", "--report", "json=no/r.json"], "'no/r.json' can't be written."),
         (["n.ipynb", "--jobs", "0"], "--jobs"),
         ([], "PATH..."),
