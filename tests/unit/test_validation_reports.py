@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-import resource
-import stat
 from html.parser import HTMLParser
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from xml.etree import ElementTree as ET
 
 import mistune
 import nbformat
 import pytest
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from xmlschema import XMLSchema, XMLSchemaException
 
-from jupyter_gpuctl.cli.validate_reports import targets_of, write_reports
-from jupyter_gpuctl.core.errors import InvalidInput
 from jupyter_gpuctl.validation.model import CellError, Finding, Verdict, exit_status
 from jupyter_gpuctl.validation.reports import FORMATS, renderer
-from jupyter_gpuctl.validation.reports.sources import cell_sources, scan
 from tests.unit.validations import (
     hostile,
     notebook,
     of_all_verdicts,
-    texts,
     validation,
     validations,
 )
@@ -235,98 +225,6 @@ def test_a_summary_that_is_too_long_for_github_is_cut_with_a_word():
     assert "cut for length" in text
 
 
-# --- annotations of GitHub ---------------------------------------------------------------------
-
-
-@settings(max_examples=60, deadline=None)
-@given(validations)
-def test_annotations_are_one_command_a_line(what):
-    text = rendered("github", what)
-    lines = text.split("\n")
-    assert lines.pop() == ""
-    assert "\r" not in text
-    for line in lines:
-        assert re.match(r"::(error|warning) file=[^,:]*,line=\d+,title=[^,:]*::|::notice ", line)
-    assert sum(line.startswith("::error") for line in lines) <= 10
-    assert sum(line.startswith("::warning") for line in lines) <= 10
-
-
-def test_what_github_would_not_show_is_told_in_a_notice():
-    many = [notebook(f"{n}.ipynb", Verdict.FAILED, reason="cell 1: E") for n in range(12)]
-    lines = rendered("github", validation(*many)).splitlines()
-    assert len(lines) == 11
-    assert lines[-1].startswith("::notice title=2 more errors::")
-
-
-def test_an_annotation_is_at_the_line_of_the_file(tmp_path, monkeypatch):
-    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
-    monkeypatch.chdir(tmp_path)
-    cells = [nbformat.v4.new_markdown_cell("# A"), nbformat.v4.new_code_cell("a = 1\nb = a / 0\n")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
-    error = CellError("ZeroDivisionError", "division by zero", 2, "b = a / 0")
-    failed = notebook("a.ipynb", Verdict.FAILED, reason="cell 2: E", error=error)
-    object.__setattr__(failed, "cell", 1)
-    (line,) = rendered("github", validation(failed)).splitlines()
-    at = int(re.search(r"line=(\d+)", line)[1])
-    assert "b = a / 0" in (tmp_path / "a.ipynb").read_text().splitlines()[at - 1]
-    noted = notebook("a.ipynb", findings=(Finding("input-asked", "It asks.", "", 1, 1),))
-    (line,) = rendered("github", validation(noted)).splitlines()
-    assert line.startswith("::warning file=a.ipynb,line=")
-
-
-sources = st.lists(
-    st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12), max_size=4
-).map("\n".join)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.tuples(sources, st.booleans()), max_size=4),
-    st.sampled_from([None, 0, 1, "\t"]),
-    st.booleans(),
-)
-@pytest.mark.parametrize("version", [3, 4])
-def test_every_line_of_a_cell_is_found_in_the_file(version, cells, indent, ascii_only):
-    code = "source" if version == 4 else "input"
-    made = [
-        {
-            "cell_type": "code",
-            "metadata": {code: "not this", "cells": [{code: ["nor this"]}]},
-            # Both forms that nbformat allows.
-            code: source.splitlines(keepends=True) if listed else source,
-            "outputs": [{"text": source, code: "nor this"}],
-        }
-        for source, listed in cells
-    ]
-    tops = {"cells": made} if version == 4 else {"worksheets": [{"cells": made}]}
-    whole = {"metadata": {"cells": 1}, **tops, "nbformat": version}
-    text = json.dumps(whole, indent=indent, ensure_ascii=ascii_only)
-    rows = text.split("\n")
-    for (source, _), found in zip(cells, scan(text), strict=True):
-        assert found.lines == tuple(source.split("\n"))
-        for line, at in zip(found.lines, found.file_lines, strict=True):
-            assert json.dumps(line, ensure_ascii=ascii_only)[1:-1] in rows[at - 1]
-
-
-def test_each_line_of_a_cell_has_a_line_of_its_own_where_jupyter_wrote_the_file(tmp_path):
-    path = tmp_path / "a.ipynb"
-    cells = [nbformat.v4.new_code_cell("x = 1\nx = 1\n\nx = 1"), nbformat.v4.new_code_cell("x = 1")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    first, second = cell_sources(str(path))
-    begin = first.file_lines[0]
-    assert first.file_lines == (begin, begin + 1, begin + 2, begin + 3)
-    assert second.file_lines[0] > begin + 3
-
-
-@settings(max_examples=100, deadline=None)
-@given(texts)
-def test_what_is_no_notebook_has_no_lines(text):
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "a.ipynb"
-        path.write_bytes(text.encode(errors="surrogatepass"))
-        assert cell_sources(str(path)) == ()
-
-
 # --- all of them -------------------------------------------------------------------------------
 
 
@@ -343,71 +241,6 @@ def test_no_report_tells_what_a_cell_printed(tmp_path):
         text = rendered(name, validation(failed))
         assert "NameError" in text
         assert secret not in text
-
-
-@pytest.mark.parametrize("text", ["pdf=x", "html=/no/such/folder/a.html", "=", ""])
-def test_a_report_that_can_not_be_is_refused_by_name(text):
-    with pytest.raises(InvalidInput, match=re.escape(repr(text))):
-        targets_of([text])
-
-
-def test_two_reports_want_places_of_their_own(tmp_path):
-    with pytest.raises(InvalidInput, match="where the html report goes"):
-        targets_of([f"html={tmp_path}/a", f"junit={tmp_path}/./a"])
-
-
-def test_reports_are_written_whole_and_leave_nothing_beside(tmp_path):
-    names = {f"{name}={tmp_path}/{name}" for name in FORMATS}
-    write_reports(targets_of(sorted(names)), of_all_verdicts())
-    assert {path.name for path in tmp_path.iterdir()} == set(FORMATS)
-    for name in FORMATS:
-        assert (tmp_path / name).read_text() == rendered(name, of_all_verdicts())
-
-
-@pytest.fixture
-def no_room():
-    """No file of ours can grow beyond a kilobyte."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_a_report_for_which_there_is_no_room_leaves_the_old_one_and_the_others(tmp_path, no_room):
-    (tmp_path / "old.html").write_text("old")
-    wanted = [f"html={tmp_path}/old.html", f"github={tmp_path}/github"]
-    with pytest.raises(
-        InvalidInput, match=r"html report can't be written to '.*old\.html'"
-    ) as told:
-        write_reports(targets_of(wanted), validation(notebook("a", Verdict.FAILED, reason="r")))
-    assert told.value.hint == "Free some room, or name another file."
-    assert (tmp_path / "old.html").read_text() == "old"
-    assert (tmp_path / "github").read_text().startswith("::error file=a,line=1,")
-    assert {path.name for path in tmp_path.iterdir()} == {"old.html", "github"}
-
-
-def test_a_full_device_is_told():
-    with pytest.raises(InvalidInput, match="'/dev/full': No space left on device"):
-        write_reports(targets_of(["json=/dev/full"]), validation())
-
-
-def test_a_report_keeps_the_mode_and_the_link_of_the_file_before_it(tmp_path):
-    real = tmp_path / "real"
-    real.write_text("")
-    real.chmod(0o604)
-    (tmp_path / "link").symlink_to(real)
-    write_reports(targets_of([f"json={tmp_path}/link"]), validation())
-    assert (tmp_path / "link").is_symlink()
-    assert stat.S_IMODE(real.stat().st_mode) == 0o604
-    assert json.loads(real.read_text())["notebooks"] == []
-
-
-def test_the_summary_of_a_step_is_appended_to(tmp_path, monkeypatch):
-    file = tmp_path / "summary"
-    file.write_text("before\n")
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(file))
-    write_reports(targets_of([f"markdown={file}"]), validation())
-    assert file.read_text().startswith("before\n## There was no notebook")
 
 
 def test_a_notebook_that_a_check_fails_is_told_as_one_that_did_not_pass():
