@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
@@ -43,6 +45,10 @@ def environment(**settings: str) -> dict[str, str]:
 def run(system: str, script: str, folder: Path, **settings: str) -> subprocess.CompletedProcess:
     env = environment(**{"REPORT": "out/report.json", **settings})
     env["GITHUB_OUTPUT"] = str(folder / "github-output")
+    env.pop("GITHUB_STEP_SUMMARY", None)
+    if system == "github":
+        env["GITHUB_STEP_SUMMARY"] = str(folder / "github-summary")
+        env["GITHUB_WORKSPACE"] = str(folder)
     return subprocess.run(
         [*SHELLS[system], script], cwd=folder, env=env, capture_output=True, text=True, check=False
     )
@@ -78,8 +84,17 @@ def test_the_scripts_of_a_template_fail_for_a_bad_notebook_and_leave_a_report(sy
     result = run(system, validate, course, PATHS="first lessons\n\nexercises/*.ipynb\n")
     assert result.returncode == 1, result.stdout + result.stderr
     assert verdicts(course) == {"good.ipynb": "passed", "bad.ipynb": "failed"}
+    suites = ElementTree.parse(course / "gpuctl-junit.xml").getroot()
+    assert {suite.get("failures") for suite in suites} == {"0", "1"}
+    assert "1 of 2 notebooks failed." in (course / "gpuctl-report.html").read_text()
     if system == "github":
         assert (course / "github-output").read_text() == "report=out/report.json\n"
+        assert "1 of 2 notebooks failed." in (course / "github-summary").read_text()
+        command = next(line for line in result.stdout.splitlines() if line.startswith("::error "))
+        file, line = re.match(r"::error file=([^,]*),line=(\d+),", command).groups()
+        assert "1 / 0" in (course / file).read_text().splitlines()[int(line) - 1]
+    else:
+        assert "::error" not in result.stdout
 
 
 def test_the_scripts_pass_where_all_notebooks_do(course):

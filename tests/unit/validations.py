@@ -22,6 +22,7 @@ from jupyter_gpuctl.validation.model import (
     Verdict,
     unrun,
 )
+from jupyter_gpuctl.validation.needs import Peak, Recommendation, Rule, Unmeasured
 
 MIB = 1024**2
 START = datetime(2027, 1, 4, 10, 0, tzinfo=UTC)
@@ -97,6 +98,7 @@ _notebooks = st.builds(
             st.none() | st.integers(0, 60),
             st.none() | st.integers(1, 9),
             st.booleans(),
+            texts,
         ),
         max_size=3,
     ).map(tuple),
@@ -206,6 +208,20 @@ def of_all_verdicts() -> Validation:
         notebook(
             "course/09-links.ipynb",
             findings=(Finding("broken-link", "img/plot.png is not there.", "Add it.", 2, 1),),
+        ),
+        notebook(
+            "course/10-outputs.ipynb",
+            findings=(
+                Finding(
+                    "output-differs", "The output is not the stored one.", "", 1, None,
+                    fails=True, detail="- 41\n+ 42",
+                ),
+            ),
+        ),
+        recommendation=Recommendation(
+            3584 * MIB, 1024 * MIB, 2.0, None, lower_bound=True, rule=Rule(),
+            largest=(Peak("course/01-intro.ipynb", 855 * MIB),),
+            left_out=(Unmeasured("course/04-train.ipynb", "out-of-memory", 300 * MIB),),
         ),
     )  # fmt: skip
 

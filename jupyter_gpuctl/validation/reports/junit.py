@@ -95,7 +95,9 @@ def _cases(notebook: NotebookResult, path: str) -> Iterator[ET.Element]:
             case = _case(one_line(f"{finding.rule}{where}", _LONGEST_NAME), path, None)
             message = one_line(finding.message)
             fault = ET.SubElement(case, "failure", type=one_line(finding.rule), message=message)
-            fault.text = clean(f"{finding.message}\n{finding.hint}".strip())
+            fault.text = clean(
+                "\n".join(each for each in (finding.message, finding.hint, finding.detail) if each)
+            )
             yield case
     # What no cell tells: it was never started, or a rule of another kind failed it.
     if not notebook.cells or not (told or notebook.verdict in GOOD):

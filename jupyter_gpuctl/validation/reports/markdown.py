@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
-from ..model import CellError, Finding, NotebookResult, Validation, Verdict, words
+from ..model import CellError, Finding, NotebookResult, Validation, words
+from .advice import advice
 from .sources import CodeLine, cell_sources, excerpt
 from .text import (
     GOOD,
@@ -14,8 +16,11 @@ from .text import (
     headline,
     holders,
     long_duration,
+    mark,
     names,
     one_line,
+    outcome,
+    outcome_words,
     provenance,
     size,
     worst_first,
@@ -27,10 +32,10 @@ LARGEST = 1_000_000
 docs.github.com, "Workflow commands": "isolation and limits of job summaries"."""
 _ROOM = 2_000
 """Bytes kept for what is said about what was cut."""
+_MOST_ADVICE = 10
 _PUNCTUATION = re.compile(r"[!#$&*+<>@\[\\\]^_`{|}~]|:(?=\S)|^[-=]|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
 """What begins a structure of Markdown, a formula, an emoji or a mention."""
 _WWW = re.compile("www", re.IGNORECASE)
-_MARKS = {Verdict.PASSED: "✓", Verdict.SKIPPED: "–"}
 
 
 def render(validation: Validation) -> str:
@@ -38,7 +43,8 @@ def render(validation: Validation) -> str:
     told = names(validation)
     ordered = worst_first(validation.notebooks)
     troubled = [one for one in ordered if one.verdict not in GOOD or one.findings]
-    head = "\n\n".join([f"## {_text(headline(validation))}", *map(_text, provenance(validation))])
+    opening = [*islice(advice(validation, told), _MOST_ADVICE), *provenance(validation)]
+    head = "\n\n".join([f"## {_text(headline(validation))}", *map(_text, opening)])
     budget = _Budget(LARGEST - _ROOM - _bytes(head))
     # The table of all goes before the end of long lists of trouble, but not before their start.
     table, untold = _table(ordered, told, budget.share(0.4))
@@ -88,14 +94,13 @@ def _table(
 
 
 def _row(notebook: NotebookResult, name: str) -> str:
-    mark = _MARKS.get(notebook.verdict, "✗")
     duration, peak = long_duration(notebook.duration), size(notebook.peak_memory)
-    return f"| {mark} {words(notebook.verdict)} | {_text(name)} | {duration} | {peak} |"
+    how = f"{mark(notebook)} {outcome_words(outcome(notebook))}"
+    return f"| {how} | {_text(name)} | {duration} | {peak} |"
 
 
 def _section(notebook: NotebookResult, name: str) -> str:
-    mark = _MARKS.get(notebook.verdict, "✗")
-    return "\n\n".join([f"### {mark} {_text(name)}", *_told(notebook)])
+    return "\n\n".join([f"### {mark(notebook)} {_text(name)}", *_told(notebook)])
 
 
 def _told(notebook: NotebookResult) -> Iterator[str]:
@@ -109,7 +114,7 @@ def _told(notebook: NotebookResult) -> Iterator[str]:
         if notebook.hint:
             yield _text(notebook.hint)
     if notebook.findings:
-        yield "\n".join(f"- {_finding(finding)}" for finding in notebook.findings)
+        yield from _findings(notebook)
 
 
 def _error(notebook: NotebookResult, index: int, error: CellError) -> Iterator[str]:
@@ -127,10 +132,18 @@ def _code(line: CodeLine) -> str:
     return f"{'>' if line.failing else ' '}{line.number:4} {clean(line.text)}"
 
 
+def _findings(notebook: NotebookResult) -> Iterator[str]:
+    yield "\n".join(f"- {_finding(finding)}" for finding in notebook.findings)
+    for finding in notebook.findings:
+        if finding.detail:
+            yield _fence(clean(finding.detail).split("\n"))
+
+
 def _finding(finding: Finding) -> str:
     where = f"cell {finding.cell + 1}: " if finding.cell is not None else ""
     told = f"{where}{finding.message} {finding.hint}".strip()
-    return f"{_text(told)} ({_text(finding.rule)})"
+    fails = "**fails it** · " if finding.fails else ""
+    return f"{fails}{_text(told)} ({_text(finding.rule)})"
 
 
 def _fence(lines: Iterable[str]) -> str:

@@ -8,20 +8,30 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ...core.quantities import format_bytes
-from ..model import CellStatus, Limits, NotebookResult, Started, Validation, Verdict
+from ..model import CellStatus, Limits, NotebookResult, Started, Validation, Verdict, fails_checks
 from ..tracebacks import plain
 
 GOOD = (Verdict.PASSED, Verdict.SKIPPED)
 _LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# Marks that turn the direction of text around would do so beyond the name they stand in.
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
+CHECKS_FAILED = "checks-failed"
+"""The outcome of a notebook that ran, and that a course check or a baseline fails."""
+OUTCOMES = (
+    *(verdict.value for verdict in (Verdict.PASSED, Verdict.FAILED)),
+    CHECKS_FAILED,
+    *(verdict.value for verdict in Verdict if verdict not in (Verdict.PASSED, Verdict.FAILED)),
+)
 _HOW = {
-    Verdict.FAILED: "failed",
-    Verdict.TIMED_OUT: "took too long",
-    Verdict.OUT_OF_MEMORY: "ran out of memory",
-    Verdict.KERNEL_DIED: "crashed",
-    Verdict.INVALID: "could not be run",
+    Verdict.FAILED.value: "failed",
+    CHECKS_FAILED: "failed a check",
+    Verdict.TIMED_OUT.value: "took too long",
+    Verdict.OUT_OF_MEMORY.value: "ran out of memory",
+    Verdict.KERNEL_DIED.value: "crashed",
+    Verdict.INVALID.value: "could not be run",
 }
 _CELL_WORDS = {
     CellStatus.OK: "ran",
@@ -34,10 +44,10 @@ _CELL_WORDS = {
 def clean(text: str) -> str:
     """``text`` without what XML 1.0 can't hold and terminals obey; every line ends in U+000A.
 
-    Colours and control characters go, a lone surrogate becomes U+FFFD.
+    Colours and characters that control go, a lone surrogate becomes U+FFFD.
     """
     text = _LINE_ENDS.sub("\n", plain(text))
-    return _SURROGATES.sub("\ufffd", _UNPRINTABLE.sub("", text))
+    return _SURROGATES.sub("\ufffd", _DIRECTIONS.sub("", _UNPRINTABLE.sub("", text)))
 
 
 def one_line(text: str, most: int | None = None) -> str:
@@ -74,20 +84,45 @@ def headline(validation: Validation) -> str:
     ``2 of 38 notebooks did not pass: 1 failed, 1 took too long.``
     """
     total = len(validation.notebooks)
-    counts = Counter(notebook.verdict for notebook in validation.notebooks)
-    bad = total - sum(counts[verdict] for verdict in GOOD)
     if not total:
         return "There was no notebook to validate."
-    if bad:
-        how = ", ".join(
-            f"{counts[verdict]} {told}" for verdict, told in _HOW.items() if counts[verdict]
-        )
-        told = f"{bad} of {counted(total, 'notebook')} did not pass: {how}."
-    elif not counts[Verdict.SKIPPED]:
-        told = "The notebook passed." if total == 1 else f"All {total} notebooks passed."
+    counts = Counter(outcome(notebook) for notebook in validation.notebooks)
+    bad = sum(not is_good(notebook) for notebook in validation.notebooks)
+    how = [(counts[one], told) for one, told in _HOW.items() if counts[one]]
+    passed = counts[Verdict.PASSED.value]
+    if len(how) > 1:
+        causes = ", ".join(f"{number} {told}" for number, told in how)
+        answer = f"{bad} of {counted(total, 'notebook')} did not pass: {causes}."
+    elif how:
+        answer = f"{bad} of {counted(total, 'notebook')} {how[0][1]}."
+    elif passed == total:
+        answer = "The notebook passed." if total == 1 else f"All {total} notebooks passed."
     else:
-        told = f"{counts[Verdict.PASSED]} of {counted(total, 'notebook')} passed, no other was run."
-    return f"Interrupted before the end. {told}" if validation.interrupted else told
+        answer = f"{passed} of {counted(total, 'notebook')} passed, no other was run."
+    return f"Interrupted before the end. {answer}" if validation.interrupted else answer
+
+
+def is_good(notebook: NotebookResult) -> bool:
+    """Whether nothing is wrong with it, as the exit status has it."""
+    return notebook.verdict in GOOD and not fails_checks(notebook)
+
+
+def outcome(notebook: NotebookResult) -> str:
+    """One of :data:`OUTCOMES`: the verdict, or that a check failed what ran."""
+    failed = notebook.verdict in GOOD and fails_checks(notebook)
+    return CHECKS_FAILED if failed else notebook.verdict.value
+
+
+def outcome_words(told: str) -> str:
+    """``out of memory``."""
+    return told.replace("-", " ")
+
+
+def mark(notebook: NotebookResult) -> str:
+    """A shape for who doesn't see the colour."""
+    if not is_good(notebook):
+        return "✗"
+    return "✓" if notebook.verdict is Verdict.PASSED else "–"
 
 
 def told_limits(limits: Limits) -> str:
@@ -112,7 +147,7 @@ def limit(seconds: float) -> str:
 def provenance(validation: Validation) -> Iterator[str]:
     """What a reader has to know of how this came about, a sentence each."""
     tiers = {one.enforced_by.value: None for one in validation.notebooks if one.enforced_by}
-    held = f" Held by {' and '.join(tiers)}." if tiers else ""
+    held = f" The limits were held by {' and '.join(tiers)}." if tiers else ""
     own = sum(one.limits not in (None, validation.limits) for one in validation.notebooks)
     others = f" {counted(own, 'notebook')} had other limits." if own else ""
     yield told_limits(validation.limits) + others + held
@@ -134,7 +169,7 @@ def cell_words(status: CellStatus) -> str:
 
 def worst_first(notebooks: Iterable[NotebookResult]) -> list[NotebookResult]:
     """Those that did not pass, then the others; each in the order of the course."""
-    return sorted(notebooks, key=lambda notebook: notebook.verdict in GOOD)
+    return sorted(notebooks, key=is_good)
 
 
 def holders(notebook: NotebookResult) -> Iterator[str]:

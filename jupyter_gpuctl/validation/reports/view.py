@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,20 +15,24 @@ from ..model import (
     Started,
     Validation,
     Verdict,
-    words,
 )
+from .advice import advice, why
 from .plot import Plot, plot
 from .sources import CodeLine, cell_sources, excerpt
 from .text import (
-    GOOD,
+    OUTCOMES,
     cell_words,
     clean,
     counted,
     headline,
     holders,
+    is_good,
     long_duration,
+    mark,
     names,
     one_line,
+    outcome,
+    outcome_words,
     provenance,
     size,
     worst_first,
@@ -35,8 +40,6 @@ from .text import (
 
 _OPEN = 3
 """So many notebooks that did not pass are open from the start."""
-_RANKS = {verdict: rank for rank, verdict in enumerate(Verdict)}
-_MARKS = {Verdict.PASSED: "✓", Verdict.SKIPPED: "–"}
 _FINE = (CellStatus.OK, CellStatus.EXPECTED_ERROR)
 _IDLE = (CellStatus.SKIPPED, CellStatus.NOT_RUN)
 
@@ -66,6 +69,15 @@ class ErrorView:
     where: str
     told: str
     code: tuple[CodeLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """What a check found."""
+
+    told: str
+    fails: bool
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,7 @@ class NotebookView:
     hint: str
     error: ErrorView | None
     holders: str
-    findings: tuple[str, ...]
+    findings: tuple[FindingView, ...]
     notes: tuple[str, ...]
     plot: Plot | None
     cells: tuple[CellView, ...]
@@ -121,6 +133,8 @@ class View:
     figures: tuple[Figure, ...]
     advice: tuple[str, ...]
     """What to configure, a sentence each."""
+    reasons: tuple[str, ...]
+    """Why, a sentence each."""
     filters: tuple[Filter, ...]
     notebooks: tuple[NotebookView, ...]
 
@@ -130,18 +144,18 @@ def view_of(validation: Validation) -> View:
     told = names(validation)
     numbers = {id(one): number for number, one in enumerate(validation.notebooks)}
     ordered = worst_first(validation.notebooks)
-    bad = sum(one.verdict not in GOOD for one in ordered)
+    counts = Counter(outcome(one) for one in ordered)
+    bad = sum(not is_good(one) for one in ordered)
     return View(
         headline=headline(validation),
         kind="bad" if bad else "quiet" if validation.interrupted or not ordered else "good",
         when=validation.started_at.strftime("%-d %B %Y, %H:%M %Z").strip(),
         provenance=tuple(provenance(validation)),
         figures=tuple(_figures(validation, told)),
-        advice=tuple(_advice(validation, told)),
+        advice=tuple(advice(validation, told)),
+        reasons=tuple(why(validation)),
         filters=tuple(
-            Filter(verdict.value, words(verdict), count)
-            for verdict in Verdict
-            if (count := sum(one.verdict is verdict for one in ordered))
+            Filter(each, outcome_words(each), counts[each]) for each in OUTCOMES if counts[each]
         ),
         notebooks=tuple(
             _notebook(validation, one, told[one.path], numbers[id(one)], bad <= _OPEN)
@@ -152,7 +166,7 @@ def view_of(validation: Validation) -> View:
 
 def _figures(validation: Validation, told: dict[str, str]) -> Iterator[Figure]:
     notebooks = validation.notebooks
-    passed = sum(one.verdict is Verdict.PASSED for one in notebooks)
+    passed = sum(outcome(one) == Verdict.PASSED.value for one in notebooks)
     yield Figure("Passed", str(passed), f"of {counted(len(notebooks), 'notebook')}")
     yield Figure("Time for all", long_duration(validation.duration), "")
     slowest = max(notebooks, key=lambda one: one.duration or 0, default=None)
@@ -167,29 +181,18 @@ def _figures(validation: Validation, told: dict[str, str]) -> Iterator[Figure]:
         yield Figure("Most memory", size(hungriest.peak_memory), told[hungriest.path])
 
 
-def _advice(validation: Validation, told: dict[str, str]) -> Iterator[str]:
-    """Limits that were too small. Learners meet the same ones."""
-    for notebook in validation.notebooks:
-        limits, name = notebook.limits or validation.limits, told[notebook.path]
-        if notebook.verdict is Verdict.OUT_OF_MEMORY and limits.memory is not None:
-            yield f"{name} needs more than {size(limits.memory)} of memory, or must ask for less."
-        elif notebook.verdict is Verdict.TIMED_OUT and notebook.reason:
-            yield f"{name} needs more time, or less to do: {one_line(notebook.reason, 200)}."
-
-
 def _notebook(
     validation: Validation, notebook: NotebookResult, name: str, number: int, few: bool
 ) -> NotebookView:
-    good = notebook.verdict in GOOD
-    passed = notebook.verdict is Verdict.PASSED
+    good, how = is_good(notebook), outcome(notebook)
     return NotebookView(
         number=number,
         name=name,
-        verdict=notebook.verdict.value,
-        told=words(notebook.verdict),
-        mark=_MARKS.get(notebook.verdict, "✗"),
-        kind="good" if passed else "quiet" if good else "bad",
-        rank=_RANKS[notebook.verdict],
+        verdict=how,
+        told=outcome_words(how),
+        mark=mark(notebook),
+        kind="bad" if not good else "good" if notebook.verdict is Verdict.PASSED else "quiet",
+        rank=OUTCOMES.index(how),
         duration=long_duration(notebook.duration),
         seconds=-1.0 if notebook.duration is None else notebook.duration,
         memory=size(notebook.peak_memory),
@@ -198,7 +201,7 @@ def _notebook(
         hint=one_line(notebook.hint),
         error=_error(notebook),
         holders=", ".join(holders(notebook)),
-        findings=tuple(_finding(finding) for finding in notebook.findings),
+        findings=tuple(map(_finding, notebook.findings)),
         notes=tuple(_notes(notebook)),
         plot=plot(notebook, validation.limits),
         cells=tuple(_cells(notebook)),
@@ -212,7 +215,7 @@ def _summary(notebook: NotebookResult) -> str:
         reason = one_line(notebook.reason, 300)
         return reason[:1].upper() + reason[1:]
     ran = sum(cell.status not in _IDLE for cell in notebook.cells)
-    found = f", {counted(len(notebook.findings), 'finding')}" if notebook.findings else ""
+    found = f", the checks found {len(notebook.findings)}" if notebook.findings else ""
     return f"{counted(ran, 'code cell')} ran{found}"
 
 
@@ -231,9 +234,10 @@ def _error(notebook: NotebookResult) -> ErrorView | None:
     )
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding) -> FindingView:
     where = f"Cell {finding.cell + 1}: " if finding.cell is not None else ""
-    return one_line(f"{where}{finding.message} {finding.hint}")
+    told = one_line(f"{where}{finding.message} {finding.hint}")
+    return FindingView(told, finding.fails, clean(finding.detail))
 
 
 def _notes(notebook: NotebookResult) -> Iterator[str]:
