@@ -344,7 +344,7 @@ def test_who_waits_reads_the_place_and_accepts_in_the_toolbar(
         expect(bench.panel.device(0)).to_contain_text("user-b")
         bench.request("1h")
         expect(bench.item).to_have_attribute("data-mood", "waiting")
-        expect(bench.text).to_have_text(re.compile(r"^GPU 1st · ~\d\d:\d\d$"))
+        expect(bench.text).to_have_text(re.compile(r"^GPU 1st · ~(\w{3} )?\d\d:\d\d$"))
         bench.button.click()
         bench.shoot("waiting")
         bench.page.keyboard.press("Escape")
