@@ -33,7 +33,7 @@ def with_peak(result: NotebookResult, peak: int) -> NotebookResult:
     return replace(result, peak_memory=peak)
 
 
-@pytest.mark.parametrize("verdict", set(Verdict) - {Verdict.PASSED, Verdict.SKIPPED})
+@pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.PASSED, Verdict.SKIPPED}))
 def test_one_notebook_that_did_not_pass_makes_the_status_1(verdict: Verdict) -> None:
     assert exit_status(validation(Verdict.PASSED, verdict)) == 1
 
