@@ -88,7 +88,7 @@ class Launches:
         self._cells = Cells(records, log)
         families = Families(MARK)
         self._tiers = Tiers(families, log, allowed=tiers)
-        self._supervisor = Supervisor(families, refused=self._refused, log=log)
+        self._supervisor = Supervisor(families, refused=self._refused, missed=self._missed, log=log)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="gpuctl-limits")
         self._found: Future[None] | None = None
         if limits.any:
@@ -282,6 +282,22 @@ class Launches:
         """On the supervisor's thread."""
         if self._loop is not None and not self._loop.is_closed():
             asyncio.run_coroutine_threadsafe(self._tell_refused(kernel_id), self._loop)
+
+    def _missed(self, kernel_id: str) -> None:
+        """On the supervisor's thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._unheld, kernel_id)
+
+    def _unheld(self, kernel_id: str) -> None:
+        """Its group was gone when it was to enter it; it runs, and nobody says that it is held."""
+        start = self._starts.get(kernel_id)
+        if start is None or start.confinement is None or not start.confinement.missed:
+            return
+        self._records.change(kernel_id, limits=KernelLimits(), enforced_by=None)
+        self._log.warning(
+            "gpuctl: kernel %s runs without limits: its control group was gone. Restart it.",
+            kernel_id,
+        )
 
     async def _tell_refused(self, kernel_id: str) -> None:
         start, limit = self._starts.get(kernel_id), self._limits.pids

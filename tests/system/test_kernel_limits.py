@@ -270,3 +270,23 @@ async def test_a_kernel_gets_no_more_processor_time_than_its_cores(place):
         "assert share < 0.75, share"
     )
     assert (await here.run(client, code))["status"] == "ok"
+
+
+@pytest.mark.skipif(support.version is None, reason=f"no group here: {support.reason}")
+async def test_a_kernel_whose_group_has_gone_is_not_said_to_be_held(place, monkeypatch):
+    here = await place(f"cgroup v{support.version}")
+    ask = here.launches.before_launch
+
+    async def ask_and_lose_the_group(*args, **options):
+        launch = await ask(*args, **options)
+        for entrance in launch.entrances:
+            os.rmdir(os.path.dirname(entrance))
+        return launch
+
+    monkeypatch.setattr(here.launches, "before_launch", ask_and_lose_the_group)
+    kernel = await here.start("train.ipynb")
+    assert (await here.run(await here.client(kernel), "1"))["status"] == "ok"
+    async with asyncio.timeout(60):
+        while here.records.get(kernel).enforced_by is not None:
+            await asyncio.sleep(0.05)
+    assert here.records.get(kernel).limits == KernelLimits()

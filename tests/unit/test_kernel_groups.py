@@ -6,7 +6,7 @@ import pytest
 
 from jupyter_gpuctl.host.cgroups import Cgroups
 from jupyter_gpuctl.host.limited_groups import LimitedGroup, create
-from jupyter_gpuctl.kernels.limits.confinement import PERSISTENT, GroupConfinement
+from jupyter_gpuctl.kernels.limits.confinement import MISSED, PERSISTENT, GroupConfinement
 from jupyter_gpuctl.kernels.limits.deaths import Over
 from jupyter_gpuctl.kernels.limits.scopes import ScopeConfinement
 from jupyter_gpuctl.kernels.model import DeathReason, KernelLimits
@@ -42,6 +42,25 @@ def test_a_kernel_within_its_limits_goes_on(confinement):
     assert confinement.look() is None
     assert not confinement.refused
     assert confinement.tier == "cgroup v2"
+
+
+def test_a_kernel_that_never_enters_its_group_has_missed_it(confinement):
+    confinement.begin(4711)
+    for _ in range(MISSED):
+        assert not confinement.missed
+        confinement.look()
+    assert confinement.missed
+
+
+def test_a_kernel_that_was_in_its_group_has_not_missed_it(confinement, folder):
+    confinement.begin(4711)
+    confinement.look()
+    folder("cgroup.procs", "4711\n")
+    confinement.look()
+    folder("cgroup.procs", "")
+    for _ in range(MISSED):
+        confinement.look()
+    assert not confinement.missed
 
 
 def test_what_the_group_can_not_limit_is_not_said_to_be_held(confinement):

@@ -30,6 +30,10 @@ GROUP_LOOK = 0.25
 PERSISTENT = 4
 """Looks that see starts of processes refused while a kernel stays at its limit: then it is no slip
 but a bomb. Shells wait seconds before they try again."""
+MISSED = 20
+"""Looks after which a kernel that was never seen in its group won't enter it any more: seconds, in
+which a shell becomes the kernel even on a busy machine.
+"""
 _TRIES = 3
 """Times that killing is tried."""
 
@@ -50,6 +54,11 @@ class Confinement(Protocol):
     @property
     def refused(self) -> bool:
         """A process was not started because there were too many, as of the last look."""
+        ...
+
+    @property
+    def missed(self) -> bool:
+        """It runs, but not in what was to hold it."""
         ...
 
     def begin(self, pid: int) -> None:
@@ -87,6 +96,9 @@ class GroupConfinement:
         self.env: dict[str, str] = {}
         self.lock = threading.Lock()
         self.refused = False
+        self._pid: int | None = None
+        self._outside = 0
+        """Looks that have not found it in its group; -1: it is in."""
         self._counted = wanted.pids is not None and not group.limits_pids
         self._forks = 0
         self._streak = 0
@@ -94,9 +106,16 @@ class GroupConfinement:
         self._over: Over | None = None
 
     def begin(self, pid: int) -> None:
-        """Nothing: it has put itself in."""
+        """It puts itself in; whether it has is looked at."""
+        self._pid = pid
+
+    @property
+    def missed(self) -> bool:
+        return self._outside >= MISSED
 
     def look(self) -> Over | None:
+        if self._pid is not None and 0 <= self._outside < MISSED:
+            self._outside = -1 if self.group.pids() else self._outside + 1
         if self._over is None:
             self._over = self._memory() or self._processes()
         return self._over
@@ -146,6 +165,7 @@ class WatchedConfinement:
     entrances: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
     refused = False
+    missed = False
 
     def __init__(self, name: str, wanted: KernelLimits, families: Families) -> None:
         self.limits = replace(wanted, cpu=None)

@@ -58,6 +58,8 @@ class ScopeConfinement:
     tier = "systemd"
     entrances: tuple[str, ...] = ()
     wait = GROUP_LOOK
+    missed = False
+    """What systemd can't put into a scope, it doesn't start."""
 
     def __init__(self, number: int, wanted: KernelLimits) -> None:
         self.limits = wanted

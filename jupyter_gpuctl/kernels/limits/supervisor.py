@@ -17,11 +17,12 @@ class _Entry:
     confinement: Confinement
     due: float = 0.0
     told: bool = False
+    missed: bool = False
 
 
 class Supervisor:
-    """``refused`` is told, once a start, of kernels that could not start another process; on the
-    supervisor's thread.
+    """Told once a start, on the supervisor's thread: ``refused`` of kernels that could not start
+    another process, ``missed`` of those that run outside of what was to hold them.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class Supervisor:
         families: Families,
         *,
         refused: Callable[[str], None],
+        missed: Callable[[str], None],
         log: logging.Logger,
     ) -> None:
         self._families = families
         self._refused = refused
+        self._missed = missed
         self._log = log
         self._changed = threading.Condition()
         self._entries: dict[str, _Entry] = {}
@@ -99,3 +102,6 @@ class Supervisor:
         if confinement.refused and not entry.told:
             entry.told = True
             self._refused(kernel_id)
+        if confinement.missed and not entry.missed:
+            entry.missed = True
+            self._missed(kernel_id)
