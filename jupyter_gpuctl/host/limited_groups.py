@@ -115,6 +115,11 @@ class LimitedGroup:
             anonymous=anon,
         )
 
+    def anonymous(self) -> int:
+        """Bytes that its processes allocated for themselves."""
+        stat = read_table(self._memory / "memory.stat")
+        return stat.get("anon" if self.version == 2 else "total_rss", 0)
+
     def _read_peak(self) -> tuple[int | None, bool]:
         """The watermark, set back after reading where the kernel lets us (2: since 6.12)."""
         if self.version == 1:

@@ -229,7 +229,8 @@ class SharedMemory:
 
     The sum of resident memory is cheap but counts shared pages many times (ipykernel#935: 11.6 GB
     for 1.08 GB). So with several processes the exact sum is read: as often as may be, and always
-    when the cheap one, which can only be too high, is over the limit.
+    when the cheap one, which can only be too high, is over the limit. In between each process is
+    taken to share as much as it did then, and a new one all that it had when it was first seen.
     """
 
     def __init__(
@@ -238,27 +239,43 @@ class SharedMemory:
         """``beside``: bytes that belong to these processes too, though others have a share."""
         self._limit = limit
         self._beside = beside
-        self._exact = 0
+        self._others = 0
+        self.held: dict[int, int] = {}
+        """Pid to what it had, by itself or shared, at the last reading."""
+        self._shared: dict[int, int] = {}
+        """Pid to what of that is counted elsewhere."""
         self._exact_until = 0.0
 
     def read(self, pids: Sequence[int]) -> int:
         """Bytes that these hold now."""
-        used = sum(map(resident, pids))
-        suspect = self._limit is not None and used > self._limit
-        if len(pids) > 1:
-            begun = time.monotonic()
-            if suspect or begun >= self._exact_until:
-                self._exact = self._read_exact(pids)
-                ended = time.monotonic()
-                self._exact_until = ended + (ended - begun) * (_PSS_SHARE - 1)
-            used = min(used, self._exact)
-        return used
+        held = self.held = {pid: resident(pid) for pid in pids}
+        used = sum(held.values())
+        if len(held) < 2:
+            self._shared = {}
+            return used
+        begun = time.monotonic()
+        if begun >= self._exact_until or (self._limit is not None and used > self._limit):
+            used = min(used, self._read_exact(held))
+            ended = time.monotonic()
+            self._exact_until = ended + (ended - begun) * (_PSS_SHARE - 1)
+            return used
+        self._shared = {pid: self._shared.get(pid, size) for pid, size in held.items()}
+        own = sum(max(0, size - self._shared[pid]) for pid, size in held.items())
+        return min(used, own + self._others)
 
-    def _read_exact(self, pids: Sequence[int]) -> int:
-        exact = sum(map(proportional, pids)) + self._beside(pids)
-        if exact > self._exact:
-            # A page is counted twice if one that had it ends between two of the readings.
-            exact = min(exact, sum(map(proportional, reversed(pids))) + self._beside(pids))
+    def _read_exact(self, held: dict[int, int]) -> int:
+        pids = list(held)
+        shares = {pid: proportional(pid) for pid in pids}
+        self._others = self._beside(pids)
+        exact = sum(shares.values()) + self._others
+        # A page is counted twice if one that had it ends between two of the readings.
+        again = {pid: proportional(pid) for pid in reversed(pids)}
+        others = self._beside(pids)
+        if sum(again.values()) + others < exact:
+            shares, self._others = again, others
+            exact = sum(shares.values()) + others
+        now = {pid: resident(pid) for pid in pids}
+        self._shared = {pid: max(0, min(held[pid], now[pid]) - shares[pid]) for pid in pids}
         return exact
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from ..host.cgroups import Cgroups
 from ..host.limited_groups import GroupMemory, LimitedGroup, create
 from ..host.model import ProcessInfo
 from ..host.trees import SharedMemory, Tree, anonymous, proportional, resident, same_program
+from ..host.watermarks import Watermarks
 from .model import ProcessMemory, Tier
 
 TASKS = 4096
@@ -44,6 +45,8 @@ class Reading:
     fresh: bool = False
     shared: int | None = None
     """Of it, shared memory and files in memory; ``None``: not told apart."""
+    hurry: bool = False
+    """What ends before the next reading wouldn't be seen: it should be soon."""
 
 
 class Guard(Protocol):
@@ -79,13 +82,19 @@ class Inherited:
         self.pid = pid
         self.at_first = self.now = anonymous(pid)
 
-    def update(self, charged: int | None) -> int:
-        """Bytes now; ``charged``: of anonymous memory, to the kernel alone. ``None``: not known."""
+    def update(self, charged: int | None, again: Callable[[], int]) -> int:
+        """Bytes now; ``charged``: of anonymous memory, to the kernel alone. ``None``: not known.
+
+        ``again`` asks for that once more.
+        """
         mapped = anonymous(self.pid)
         if mapped == 0:
             self.now = 0
-        elif charged is not None:
-            self.now = min(self.now, max(0, mapped - charged))
+        elif charged is not None and mapped - charged < self.now:
+            # What is freed after the one reading and before the other looks like copied pages; in
+            # the other order it doesn't.
+            found = max(mapped - charged, anonymous(self.pid) - again())
+            self.now = max(0, min(self.now, found))
         return self.now
 
 
@@ -127,7 +136,8 @@ class CgroupGuard:
         self._entered = self._entered or inherited.pid in pids
         if not self._entered:
             return 0
-        inherited.update(memory.anonymous if pids == [inherited.pid] else None)
+        alone = pids == [inherited.pid]
+        inherited.update(memory.anonymous if alone else None, self._group.anonymous)
         if self._limit is not None and self._set - inherited.now > _STEP:
             # Copied pages are on the group's own account now.
             with contextlib.suppress(OSError):
@@ -190,14 +200,19 @@ class Watcher:
         self._shares = None if inherited is None else _Shares()
         beside = (lambda pids: 0) if self._shares is None else self._shares.of_others
         self._memory = SharedMemory(limit, beside)
+        self._watermarks = Watermarks()
 
     def read(self) -> Reading:
         pids = [process.pid for process in self._tree.members() if process.pid not in self._spared]
         used = self._memory.read(pids)
         if self._shares is not None and len(pids) == 1:
             self._shares.look(pids[0], used)
-        over = self._limit is not None and used > self._limit
-        return Reading(used, OVER_LIMIT if over else None)
+        highest = used + self._watermarks.read(self._memory.held)
+        over = self._limit is not None and highest > self._limit
+        # Of a child that has ended nothing can be asked any more.
+        return Reading(
+            used, OVER_LIMIT if over else None, 0, highest, fresh=True, hurry=len(pids) > 1
+        )
 
     def kill(self) -> None:
         """Nothing beyond what the worker does with the whole tree."""

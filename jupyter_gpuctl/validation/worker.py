@@ -49,8 +49,11 @@ from .events import (
 from .limits import Guard, Inherited, Reading, guard_for
 from .model import CellStatus
 
-_TICK, _SHORT_TICK = 0.05, 0.01
-"""Seconds between readings: ordinarily, and where the limit may be reached before the next."""
+_TICK, _SHORT_TICK, _SHORTEST_TICK = 0.05, 0.01, 0.005
+"""Seconds between readings: ordinarily; where the limit may be reached, or a process end unseen,
+before the next; and while such a process grows fast."""
+_MUCH = 16 * 1024**2
+"""Bytes in an ordinary tick."""
 _START = 120.0
 """Seconds that the engine has to import Jupyter and read the notebook."""
 _WHOLE_GRACE = 1.0
@@ -218,13 +221,14 @@ class Worker:
             self._stop("outputs")
         elif now >= self._deadline:
             self._stop(self._deadline_cause)
-        if limit is None:
-            return _TICK
         before, used_before = self._last
         growth = max(0.0, (reading.used - used_before) / max(now - before, 0.001))
         self._last = (now, reading.used)
-        near = reading.used + growth * 2 * _TICK > limit or reading.used > limit * 0.8
-        return _SHORT_TICK if near else _TICK
+        if reading.hurry and growth * _TICK > _MUCH:
+            return _SHORTEST_TICK
+        expected = reading.used + growth * 2 * _TICK
+        near = limit is not None and (expected > limit or reading.used > limit * 0.8)
+        return _SHORT_TICK if near or reading.hurry else _TICK
 
     def _clean_up(self) -> None:
         self._guard.kill()

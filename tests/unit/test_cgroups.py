@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_gpuctl.host.cgroups import Cgroups, parse_container_id, parse_groups, parse_mounts
-from jupyter_gpuctl.host.limited_groups import can_limit, create
+from jupyter_gpuctl.host.limited_groups import can_limit, create, find
+from jupyter_gpuctl.validation.model import PeakMeter
 
 GIB = 1024**3
 ID = "3f1e5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728"
@@ -224,6 +225,26 @@ def test_a_new_version_2_group_is_limited_without_swap_as_a_whole(v2: Machine) -
     assert group.entrances == (str(folder / "cgroup.procs"),)
     assert (folder / "memory.max").read_text() == str(GIB)
     assert (folder / "memory.oom.group").read_text() == "1"
+
+
+def test_a_version_2_group_tells_what_came_and_went_from_its_watermark(v2: Machine) -> None:
+    v2.group("user.slice", cgroup__subtree_control="memory pids")
+    v2.group("user.slice/session-3.scope", memory__max="max", cpu__max="max 100000")
+    v2.group(
+        "user.slice/gpuctl-test",
+        memory__max="max",
+        memory__current=str(3 * GIB),
+        memory__stat=f"anon {GIB}\nfile {3 * GIB // 2}\nshmem {GIB // 2}",
+        memory__peak=str(4 * GIB),
+    )
+    group = find(v2.cgroups, "gpuctl-test")
+    assert group is not None
+    memory = group.memory()
+    assert (memory.used, memory.cache) == (2 * GIB, GIB)
+    assert (memory.anonymous, group.anonymous(), memory.anon_and_shmem) == (GIB, GIB, 3 * GIB // 2)
+    meter = PeakMeter()
+    meter.add(memory.used, memory.cache, memory.watermark, fresh=memory.fresh)
+    assert meter.total == 3 * GIB
 
 
 def test_an_unlimited_group_is_left_for_an_ancestor_that_hands_memory_down(v2: Machine) -> None:

@@ -1,0 +1,74 @@
+"""What came and went between two readings of processes, by the kernel's account of each (proc(5)).
+
+``VmHWM`` of ``/proc/PID/status`` is the most that a process had in memory, files that it mapped
+too; "5" in ``/proc/PID/clear_refs`` sets it back to what it has now, and with it the process' own
+``ru_maxrss``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_FIELDS = (b"VmHWM:", b"VmRSS:", b"RssAnon:", b"RssFile:", b"RssShmem:")
+
+
+@dataclass(slots=True)
+class _Seen:
+    files: int
+    highest: int
+
+
+class Watermarks:
+    """Of one tree's processes. Used from one thread."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, _Seen] = {}
+
+    def read(self, held: Mapping[int, int]) -> int:
+        """Bytes, at least, that processes held more since the last call than they do now.
+
+        ``held``: pid to what it was seen to hold a moment ago, pages of files left out.
+
+        Processes needn't have had their most at the same time: so it is what the one held whose
+        fall was the largest. What a process held that has ended meanwhile isn't known.
+        """
+        seen: dict[int, _Seen] = {}
+        fallen = [_fallen(pid, size, self._seen.get(pid), seen) for pid, size in held.items()]
+        self._seen = seen
+        return max(fallen, default=0)
+
+
+def _fallen(pid: int, held: int, before: _Seen | None, seen: dict[int, _Seen]) -> int:
+    figures = _figures(pid)
+    if len(figures) < len(_FIELDS):
+        return 0  # It has ended, or ends.
+    highest, now, own, files, shared = (figures[name] for name in _FIELDS)
+    news = highest > now and (before is None or highest > before.highest)
+    seen[pid] = _Seen(files, now if highest > now and _set_back(pid) else highest)
+    if not news:
+        return 0
+    # Which pages of files were there at that time isn't told: the more of the two readings.
+    return max(0, highest - max(files, before.files if before else 0) - max(held, own + shared))
+
+
+def _figures(pid: int) -> dict[bytes, int]:
+    found = {}
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(_FIELDS):
+                    name, size, _ = line.split()
+                    found[name] = int(size) * 1024
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _set_back(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/clear_refs", "wb", buffering=0) as file:
+            file.write(b"5")
+    except OSError:
+        return False
+    return True
