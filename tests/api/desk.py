@@ -29,13 +29,17 @@ class Desk:
         await self._client(kernel_id)
         return kernel_id
 
-    async def restart(self, kernel_id: str) -> None:
+    def hang_up(self, kernel_id: str) -> None:
+        """A restarted kernel may have spoken before channels are connected to it again."""
         self._clients.pop(kernel_id).stop_channels()
+
+    async def restart(self, kernel_id: str) -> None:
+        self.hang_up(kernel_id)
         await self._fetch("api", "kernels", kernel_id, "restart", method="POST", body="{}")
         await self._client(kernel_id)
 
     async def shut_down(self, kernel_id: str) -> None:
-        self._clients.pop(kernel_id).stop_channels()
+        self.hang_up(kernel_id)
         await self._fetch("api", "kernels", kernel_id, method="DELETE")
 
     async def run(self, kernel_id: str, code: str) -> str:

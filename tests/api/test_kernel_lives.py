@@ -48,6 +48,7 @@ async def test_a_kernel_that_dies_while_attached_is_told_again_when_it_starts_an
     manager = desk.manager.get_kernel(kernel_id)
     pid = manager.provisioner.pid
     attaching = asyncio.ensure_future(desk.attach(kernel_id, lease))
+    desk.hang_up(kernel_id)
     await manager.provisioner.kill()
     await attaching
     while manager.provisioner.pid in (None, pid):
