@@ -17,23 +17,21 @@ from ..api.checks import Check
 from ..gpus.ports import KernelDirectory
 from ..host.trees import Families
 from .cells import Cells
-from .environment import launch_variables, share_of
+from .leased import Leased, Leases
 from .limits import deaths
 from .limits.check import limits_check
 from .limits.confinement import MARK, Confinement
 from .limits.supervisor import Supervisor
 from .limits.tiers import TIERS, Tiers
 from .model import Applied, DeathReason, Enforcement, KernelLimits
-from .mps import mps_runs, pytorch_reads_fraction
 from .ports import Announcer, Launch
 from .records import Records
-from .standing import standing
 
 if TYPE_CHECKING:
     from ..leases.desk import LeaseDesk
 
 PATIENCE = 3.0
-"""Seconds that the authority has to say what is leased, and the machine to make a group."""
+"""Seconds that the machine has to make a group."""
 
 
 @dataclass(slots=True)
@@ -69,9 +67,7 @@ class Launches:
         tiers: Collection[str] = TIERS,
     ) -> None:
         self._records = records
-        self._desk = desk
-        self._exists = exists
-        self._owner = owner
+        self._leases = Leases(desk, exists=exists, owner=owner, log=log)
         self._enforcement = enforcement
         self._limits = limits
         self._announcer = announcer
@@ -104,7 +100,7 @@ class Launches:
         if kernel_id in self._deaths:
             await self._finished(kernel_id)
         # Neither waits for the other.
-        (devices, variables, share), confinement = await asyncio.gather(
+        leased, confinement = await asyncio.gather(
             self._gpus(kernel_id, env, command), self._confine(kernel_id)
         )
         self._starts[kernel_id] = _Start(
@@ -112,17 +108,17 @@ class Launches:
         )
         self._records.change(
             kernel_id,
-            devices=devices,
-            applied=Applied.UNTOUCHED if devices is None else Applied.LAUNCH,
-            variables=tuple(variables),
-            share=share,
+            devices=leased.devices,
+            applied=Applied.UNTOUCHED if leased.devices is None else Applied.LAUNCH,
+            variables=tuple(leased.variables),
+            share=leased.share,
             limits=self._limits if confinement is None else confinement.limits,
             enforced_by=None if confinement is None else confinement.tier,
             execution_count=None,
         )
         if confinement is None:
-            return Launch(env=variables)
-        return Launch(variables | confinement.env, confinement.entrances, confinement.prefix)
+            return Launch(env=leased.variables)
+        return Launch(leased.variables | confinement.env, confinement.entrances, confinement.prefix)
 
     def launched(self, kernel_id: str, pid: int, *, manager: Any = None) -> None:
         """It runs."""
@@ -180,30 +176,10 @@ class Launches:
 
     # --- before -------------------------------------------------------------------------------
 
-    async def _gpus(
-        self, kernel_id: str, env: Mapping[str, str], command: Sequence[str]
-    ) -> tuple[tuple[str, ...] | None, dict[str, str], float | None]:
+    async def _gpus(self, kernel_id: str, env: Mapping[str, str], command: Sequence[str]) -> Leased:
         if self._enforcement is Enforcement.OFF or self._closed:
-            return None, {}, None
-        try:
-            async with asyncio.timeout(PATIENCE):
-                if not await asyncio.to_thread(self._exists):
-                    return None, {}, None
-                held = await self._desk.ask(lambda authority: authority.bindings.look())
-        except Exception as error:
-            said = str(error) or "the authority doesn't answer"
-            self._log.warning("gpuctl: kernel %s starts as without leases: %s", kernel_id, said)
-            return None, {}, None
-        found = standing(held.leases, self._owner, kernel_id)
-        variables = launch_variables(
-            found,
-            held.policy,
-            held.devices,
-            env,
-            mps=bool(found.active) and mps_runs(),
-            pytorch=bool(found.active) and pytorch_reads_fraction(command),
-        )
-        return found.wanted(held.policy), variables, share_of(found, held.devices)
+            return Leased()
+        return await self._leases.of(kernel_id, env, command)
 
     async def _confine(self, kernel_id: str) -> Confinement | None:
         if self._found is None:
@@ -324,18 +300,7 @@ class Launches:
     async def _give_back(self, kernel_ids: Sequence[str]) -> None:
         if self._closed or not kernel_ids:
             return
-        owner = self._owner
-        try:
-            async with asyncio.timeout(PATIENCE):
-                if not await asyncio.to_thread(self._exists):
-                    return
-                for kernel_id in kernel_ids:
-                    await self._desk.ask(lambda a, k=kernel_id: a.bindings.shut_down(owner, k))  # type: ignore[misc]
-        except Exception as error:
-            said = str(error) or "the authority doesn't answer"
-            self._log.warning(
-                "gpuctl: the leases of kernel %s are not given back: %s", kernel_ids[0], said
-            )
+        await self._leases.give_back(kernel_ids)
 
     async def _in_pool(self, call: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
