@@ -103,6 +103,12 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
     help="For each notebook, its kernel and all that it starts, such as 2GiB.",
 )
 @click.option(
+    "--gpu-memory-limit",
+    type=_SIZE,
+    default=None,
+    help="For each notebook, on all GPUs together, such as 4GiB. Held where there is a driver.",
+)
+@click.option(
     "--jobs",
     "-j",
     type=_Jobs(),
@@ -137,6 +143,7 @@ _SIZE = _Quantity("SIZE", parse_bytes, _LEAST_MEMORY)
 @start_options
 @settings_option
 @click.option("--tell", is_flag=True, hidden=True, help="Tell a server, in lines of JSON.")
+@click.option("--below", metavar="FOLDER", hidden=True, help="Follow no link out of this folder.")
 @click.pass_context
 def validate(
     ctx: click.Context,
@@ -144,6 +151,7 @@ def validate(
     time_limit: float | None,
     cell_time_limit: float | None,
     memory_limit: int | None,
+    gpu_memory_limit: int | None,
     jobs: int,
     kernel: str | None,
     ignore: tuple[str, ...],
@@ -154,6 +162,7 @@ def validate(
     past: PastOptions,
     start: StartOptions,
     tell: bool,
+    below: str | None,
 ) -> int:
     """Run notebooks and say of each whether it passed.
 
@@ -177,7 +186,7 @@ def validate(
     folder = settings.folder or "."
     request = Request(
         paths=paths,
-        limits=Limits(time_limit, cell_time_limit, memory_limit),
+        limits=Limits(time_limit, cell_time_limit, memory_limit, gpu_memory_limit),
         jobs=jobs,
         kernel=kernel,
         overrides=tuple(
@@ -187,6 +196,7 @@ def validate(
         ignore=Patterns(ignore, _home_of("ignore", ctx, folder)) if ignore else None,
         since=past.since,
         checks=course.checks(),
+        below=below,
     )
     # Who asks for cold kernels is not answered with what passed in a forked one.
     tops = (settings.folder,) if settings.folder else ()

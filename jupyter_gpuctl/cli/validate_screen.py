@@ -32,6 +32,7 @@ from ..validation.model import (
     Validation,
     Verdict,
     fails_checks,
+    gpus_were_not_limited,
     summary,
     words,
 )
@@ -149,6 +150,8 @@ class Screen:
         if result.verdict is Verdict.PASSED:
             duration, peak = format_duration(result.duration), format_bytes(result.peak_memory)
             line.append(f"{duration:>8}  {peak:>8}")
+            if result.peak_gpu_memory:
+                line.append(f"  GPU {format_bytes(result.peak_gpu_memory)}")
             if result.started is Started.CACHED:
                 line.append("  cached", style="dim")
             yield line, _INDENT
@@ -235,6 +238,7 @@ def limits_words(limits: Limits) -> str:
         *([limit_words(limits.time)] if limits.time is not None else []),
         *([f"{limit_words(limits.cell_time)} a cell"] if limits.cell_time is not None else []),
         *([format_bytes(limits.memory)] if limits.memory is not None else []),
+        *([f"{format_bytes(limits.gpu_memory)} of GPU memory"] if limits.gpu_memory else []),
     ]
     joined = " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
     return f"limits {joined}" if len(told) > 1 else f"limit {joined}" if told else "no limits"
@@ -246,6 +250,8 @@ def provenance(validation: Validation) -> Iterable[str]:
     if cached:
         told = "1 result is" if cached == 1 else f"{cached} results are"
         yield f"{told} of an earlier run: nothing has changed since (--no-cache runs all)"
+    if gpus_were_not_limited(validation):
+        yield "GPU memory was neither measured nor limited: no driver answered"
     if validation.since:
         count = validation.left_out
         told = "1 notebook" if count == 1 else f"{count or 'no'} notebooks"

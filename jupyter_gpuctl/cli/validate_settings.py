@@ -34,6 +34,7 @@ _BY_NOTEBOOK = {
     "time_limit": "time",
     "cell_time_limit": "cell_time",
     "memory_limit": "memory",
+    "gpu_memory_limit": "gpu_memory",
     "kernel": "kernel",
 }
 """Parameters that an override may give → what they are in ``validation.options``."""

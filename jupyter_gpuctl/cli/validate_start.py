@@ -31,6 +31,10 @@ class StartOptions:
             InvalidInput: there is no module of a name in ``--preload``.
             Unavailable: a control group is wanted and can't be had.
         """
+        from ..gpus.memory import GpuMemory
+        from ..gpus.nvml import NvmlProbe
+        from ..host.cgroups import Cgroups
+        from ..host.procfs import ProcFs
         from ..validation.imports import is_importable
         from ..validation.runner import WorkerRunner
 
@@ -41,7 +45,8 @@ class StartOptions:
                     f"--preload: there is no module {name!r} in this Python.",
                     hint="Name modules as after import, such as numpy,matplotlib.pyplot.",
                 )
-        return WorkerRunner(self.tier, cold=self.cold, preload=self.preload)
+        gpus = GpuMemory(NvmlProbe(), ProcFs(Cgroups().container_id))
+        return WorkerRunner(self.tier, cold=self.cold, preload=self.preload, gpus=gpus)
 
 
 def start_options(function: Callable[..., Any]) -> Callable[..., Any]:

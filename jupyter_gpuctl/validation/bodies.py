@@ -17,7 +17,16 @@ LONGEST_PATH = 4096
 LONGEST_NAME = 200
 LEAST_MEMORY = 16 * 1024**2
 """Bytes: no kernel of any language starts in less."""
-_FIELDS = ("paths", "time_limit", "cell_time_limit", "memory_limit", "kernel", "cold", "cache")
+_FIELDS = (
+    "paths",
+    "time_limit",
+    "cell_time_limit",
+    "memory_limit",
+    "gpu_memory_limit",
+    "kernel",
+    "cold",
+    "cache",
+)
 _HINT = 'Send such as {"paths": ["lectures"], "memory_limit": "2GiB"}.'
 _NONE = "none"
 
@@ -47,6 +56,7 @@ def parse_wanted(body: Mapping[str, Any]) -> Wanted:
         *_quantity(body, "time_limit", parse_duration, 0),
         *_quantity(body, "cell_time_limit", parse_duration, 0),
         *_quantity(body, "memory_limit", parse_bytes, LEAST_MEMORY),
+        *_quantity(body, "gpu_memory_limit", parse_bytes, LEAST_MEMORY),
     ]
     kernel = body.get("kernel")
     if kernel is not None:

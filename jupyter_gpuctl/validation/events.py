@@ -16,6 +16,9 @@ from ..core.encoding import to_json
 from .model import CellError, CellStatus, Finding, Limits, ProcessMemory, Started, Tier
 from .outputs import OutputChecks
 
+GPU_WORD = b"gpu-memory\n"
+"""What the validator says to the worker of a notebook that holds too much of the GPUs' memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -154,8 +157,8 @@ class Ended:
 
     at: float
     cause: str | None
-    """Why the worker ended it: ``memory`` ``machine`` ``time`` ``outputs`` ``stopped``
-    ``start`` ``shutdown``."""
+    """Why the worker ended it: ``memory`` ``machine`` ``gpu-memory`` ``time`` ``outputs``
+    ``stopped`` ``start`` ``shutdown``."""
     engine_status: int | None
     """Of the engine's process; negative: a signal. ``None``: not known."""
     cpu_seconds: float | None
@@ -171,6 +174,8 @@ class Ended:
     """Times and bytes, as :class:`~jupyter_gpuctl.validation.model.Curve` keeps them."""
     peak_shared: int | None = None
     """Bytes of shared memory; ``None``: not told apart."""
+    peak_gpu_memory: int | None = None
+    """Bytes on all GPUs, which the validator adds; ``None``: not measured."""
 
 
 Event = (

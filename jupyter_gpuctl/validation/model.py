@@ -86,6 +86,8 @@ class Limits:
     """Seconds for each cell; ``metadata.execution.timeout`` of notebook or cell goes before."""
     memory: int | None = None
     """Bytes for the kernel and all that it starts; page cache that can be dropped left out."""
+    gpu_memory: int | None = None
+    """Bytes on all GPUs together, for the same processes; held only where there is a driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,9 @@ class NotebookResult:
     peak_shared: int | None = None
     """Bytes of shared memory that it held at once, such as files in ``/dev/shm``; part of
     ``peak_memory``. ``None``: not measured, as no control group held the limits."""
+    peak_gpu_memory: int | None = None
+    """Bytes that it held on all GPUs at once, by readings 0.2 s apart. ``None``: not measured, as
+    there is no driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +236,24 @@ class Validation:
     """The least memory for each, where that was asked for."""
     baseline: Comparison | None = None
     """How it went beside a baseline, where one was named."""
+
+
+def ran_out_of_gpu_memory(notebook: NotebookResult) -> bool:
+    """Whether it was the memory of GPUs that it ran out of."""
+    limit = notebook.limits.gpu_memory if notebook.limits is not None else None
+    out = notebook.verdict is Verdict.OUT_OF_MEMORY and limit is not None
+    return out and (notebook.peak_gpu_memory or 0) > (limit or 0)
+
+
+def gpus_were_not_limited(validation: Validation) -> bool:
+    """Whether a limit for the memory of GPUs was to hold where no driver answered."""
+    return any(
+        one.limits is not None
+        and one.limits.gpu_memory is not None
+        and one.enforced_by is not None
+        and one.peak_gpu_memory is None
+        for one in validation.notebooks
+    )
 
 
 def unrun(path: str, verdict: Verdict, reason: str, hint: str = "") -> NotebookResult:

@@ -80,6 +80,8 @@ class Recommendation:
     largest: tuple[Peak, ...]
     """The peaks that decided the limit, the largest first."""
     left_out: tuple[Unmeasured, ...]
+    gpu_memory: int | None = None
+    """Bytes of GPU memory; ``None``: nothing used a GPU, or it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)

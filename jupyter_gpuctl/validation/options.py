@@ -9,7 +9,7 @@ from typing import Any
 from .model import Limits
 from .paths import Patterns
 
-LIMITS = ("time", "cell_time", "memory")
+LIMITS = ("time", "cell_time", "memory", "gpu_memory")
 """Fields of ``Limits`` that may differ from notebook to notebook; ``kernel`` may too."""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from ..core.errors import InvalidInput
+from .places import is_below
 
 _NEVER = {".ipynb_checkpoints", ".git"}
 
@@ -41,12 +42,14 @@ class Patterns:
         return not name.startswith("../") and self._spec.match_file(name)
 
 
-def find_notebooks(paths: Sequence[str], ignore: Patterns | None = None) -> list[Found]:
+def find_notebooks(
+    paths: Sequence[str], ignore: Patterns | None = None, below: str | None = None
+) -> list[Found]:
     """The notebooks of files, folders and globs, each once, in the order named, then by name.
 
     A file that is named is taken as it is. Folders are searched with all that lies below, left out
-    what git ignores, what ``ignore`` means, ``.ipynb_checkpoints``, and folders behind symbolic
-    links.
+    what git ignores, what ``ignore`` means, ``.ipynb_checkpoints``, folders behind symbolic links,
+    and, wherever they are named, files that lie outside of the folder ``below``.
 
     Raises:
         InvalidInput: a path is not there, can't be read, or holds no notebook.
@@ -56,6 +59,8 @@ def find_notebooks(paths: Sequence[str], ignore: Patterns | None = None) -> list
         some = list(_find(path))
         if ignore is not None and (os.path.isdir(path) or not os.path.lexists(path)):
             some = [one for one in some if one.problem or not ignore.match(one.path)]
+        if below is not None:
+            some = [one for one in some if is_below(one.path, below)]
         if not some:
             raise InvalidInput(
                 "validate.nothing",

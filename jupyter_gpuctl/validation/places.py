@@ -20,6 +20,8 @@ class Course:
     """What is validated, from there."""
     base: str
     """Where the folder lies below the root of the contents; empty: it is the root."""
+    root: str
+    """Of the contents: no link may lead out of it."""
 
     def contents_path(self, path: str) -> str:
         """The path, below the root of the contents, of what is ``path`` in the folder."""
@@ -56,6 +58,7 @@ class Places:
             folder=os.path.join(self._root, *base.split("/")),
             arguments=tuple(posixpath.relpath(path or ".", base or ".") for path in paths),
             base=base,
+            root=self._root,
         )
 
     def _file(self, path: str) -> str:
@@ -81,5 +84,10 @@ class Places:
         return file
 
     def _is_inside(self, file: str) -> bool:
-        root = os.path.realpath(self._root or "")
-        return os.path.commonpath([root, os.path.realpath(file)]) == root
+        return is_below(file, self._root or "")
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether it lies there, symbolic links followed."""
+    top = os.path.realpath(folder)
+    return os.path.commonpath([top, os.path.realpath(path)]) == top

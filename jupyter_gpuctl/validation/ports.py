@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +52,22 @@ class NotebookRunner(Protocol):
 
     def close(self) -> None:
         """Nothing is going to run any more: leave no process. Called once, after the runs."""
+        ...
+
+
+class GpuMeter(Protocol):
+    """Tells who holds GPU memory. Called on one thread, and may block in the driver."""
+
+    def open(self) -> str:
+        """Once, before the others: why there is nothing to read, or the empty text."""
+        ...
+
+    def read(self) -> Mapping[int, int]:
+        """Pid to bytes, over all devices. Called a few times a second while notebooks run."""
+        ...
+
+    def close(self) -> None:
+        """Give the driver back. Called once."""
         ...
 
 

@@ -31,6 +31,7 @@ class ValidationProcess:
     def __init__(self, course: Course, options: Sequence[str]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by wait
         command = [sys.executable, "-P", "-m", "jupyter_gpuctl", "validate", "--tell"]
+        command += ["--below", course.root]
         try:
             self._process = subprocess.Popen(
                 [*command, *options, "--", *course.arguments],

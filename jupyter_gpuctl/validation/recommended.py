@@ -20,7 +20,7 @@ def render(recommendation: Recommendation, name: str) -> str:
 
 
 def sentence(recommendation: Recommendation) -> str:
-    """``For learners who open up to 2 of these at once: limit 3.5 GiB, guarantee 1.0 GiB``."""
+    """``For learners who open up to 2 of these at once: memory limit 3.5 GiB, …``."""
     rule = recommendation.rule
     opened = (
         "one of these at a time"
@@ -31,11 +31,13 @@ def sentence(recommendation: Recommendation) -> str:
         return f"For learners who open {opened}: not known, no notebook ran to its end"
     least = "at least " if recommendation.lower_bound else ""
     told = (
-        f"limit {least}{format_bytes(recommendation.memory_limit)}, "
+        f"memory limit {least}{format_bytes(recommendation.memory_limit)}, "
         f"guarantee {format_bytes(recommendation.memory_guarantee)}"
     )
     if recommendation.shm_size is not None:
         told += f", /dev/shm {format_bytes(recommendation.shm_size)}"
+    if recommendation.gpu_memory is not None:
+        told += f", GPU memory {format_bytes(recommendation.gpu_memory)}"
     return f"For learners who open {opened}: {told}"
 
 
@@ -49,11 +51,16 @@ def reasons(recommendation: Recommendation) -> list[str]:
         )
         told.append(
             f"Memory: {format_bytes(rule.server_memory)} for the single-user server, and "
-            f"{rule.headroom:g} times {peaks}, rounded up."
+            f"{rule.headroom:g} times what the largest held, {peaks}; rounded up."
         )
         told.append("Guarantee: the server and the middle one of the notebooks' peaks, rounded up.")
     if recommendation.shm_size is not None:
         told.append("Shared memory: these notebooks want more of it than a container's 64 MiB.")
+    if recommendation.gpu_memory is not None:
+        told.append(
+            f"GPU memory: {format_bytes(recommendation.gpu_memory)} for the notebooks that hold "
+            "the most of it; give a device, or a share of one, that has so much."
+        )
     if recommendation.cpu_limit is not None:
         told.append(
             "CPU: the most cores that a notebook or a cell kept busy, with headroom; a guarantee "

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -22,12 +23,25 @@ from ..core.errors import Unavailable
 from ..host.cgroups import Cgroups
 from ..host.limited_groups import LimitedGroup, can_limit, find, own_prefix, remove_stale
 from . import forking
-from .events import Broken, Chosen, Ended, Event, Job, from_line, stopped, to_line
+from .events import (
+    GPU_WORD,
+    Broken,
+    Chosen,
+    Ended,
+    Event,
+    Job,
+    KernelReady,
+    from_line,
+    stopped,
+    to_line,
+)
+from .gpu_watch import GpuWatch
 from .imports import hidden_by
 from .marks import mark_of, sweep
 from .model import Limits, Started, Tier
 from .nurseries import Nurseries
 from .outputs import OutputChecks
+from .ports import GpuMeter
 from .warm_process import Gone, Unforkable, WarmProcess
 from .workers import ForkedWorker, StartedWorker, WorkerProcess
 
@@ -40,13 +54,19 @@ class WorkerRunner:
 
     ``wanted``: ``auto``, ``cgroup`` or ``watcher``. ``cold``: start each kernel from nothing.
     ``preload``: modules for every forked kernel, instead of those that its notebook imports.
+    ``gpus``: tells who holds GPU memory.
 
     Raises:
         Unavailable: ``cgroup`` is wanted and can't be had; the message says why.
     """
 
     def __init__(
-        self, wanted: str = "auto", *, cold: bool = False, preload: Sequence[str] | None = None
+        self,
+        wanted: str = "auto",
+        *,
+        cold: bool = False,
+        preload: Sequence[str] | None = None,
+        gpus: GpuMeter | None = None,
     ) -> None:
         self._cgroups = Cgroups()
         self._id = uuid.uuid4().hex
@@ -57,6 +77,7 @@ class WorkerRunner:
         self._needs: dict[str, tuple[tuple[str, ...], str]] = {}
         self._order: list[str] = []
         self._nurseries = None if cold else Nurseries(self._id)
+        self._gpus = None if gpus is None else GpuWatch(gpus)
         remove_stale(self._cgroups)
         self.tier = _choose(self._cgroups, wanted)
 
@@ -151,12 +172,16 @@ class WorkerRunner:
     ) -> list[Event]:
         self._live.add(worker)
         events: list[Event] = []
+        use = None
         try:
             with contextlib.suppress(BrokenPipeError, ValueError):
                 worker.stdin.write(to_line(job))
                 worker.stdin.flush()
             if self._stopping:
                 worker.hang_up()
+            if self._gpus is not None:
+                over = partial(_say, worker, GPU_WORD)
+                use = self._gpus.follow(worker.pid, job.limits.gpu_memory, over)
             for line in worker.stdout:
                 event = from_line(line)
                 events.append(event)
@@ -166,10 +191,17 @@ class WorkerRunner:
             told = worker.stderr.read().decode(errors="replace").strip()
             status = worker.wait()
             self._live.discard(worker)
+            most = None if self._gpus is None or use is None else self._gpus.leave(use)
         if not events or not isinstance(events[-1], Ended):
             sweep(mark)
             group = find(self._cgroups, job.group)
             events += _lost(status, told, group)
+        if use is not None and isinstance(ended := events[-1], Ended):
+            held = ended.processes
+            if ended.cause == "gpu-memory":
+                ready = {event.pid for event in events if isinstance(event, KernelReady)}
+                held = tuple(replace(one, kernel=one.pid in ready) for one in use.holders)
+            events[-1] = replace(ended, peak_gpu_memory=most, processes=held)
         return events
 
     def stop(self) -> None:
@@ -186,6 +218,15 @@ class WorkerRunner:
     def close(self) -> None:
         if self._nurseries is not None:
             self._nurseries.close()
+        if self._gpus is not None:
+            self._gpus.close()
+
+
+def _say(worker: WorkerProcess, word: bytes) -> None:
+    """One word to a worker, unless it has ended or was hung up on."""
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        worker.stdin.write(word)
+        worker.stdin.flush()
 
 
 def _choose(cgroups: Cgroups, wanted: str) -> Tier:

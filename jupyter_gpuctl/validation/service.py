@@ -37,6 +37,8 @@ class Request:
     """Only notebooks that changed since this git revision; empty: since they left the branch that
     they are meant for."""
     checks: CourseChecks = field(default_factory=CourseChecks)
+    below: str | None = None
+    """Only notebooks that lie in this folder, wherever links lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Validator:
                 changed can't be told.
         """
         heard = listener or Deaf()
-        found = find_notebooks(request.paths, request.ignore)
+        found = find_notebooks(request.paths, request.ignore, request.below)
         everything, since = len(found), ""
         if request.since is not None:
             found, since = changed_since(found, request.since)

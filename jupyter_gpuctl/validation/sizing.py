@@ -9,6 +9,8 @@ Pure. The rule, with ``MiB`` as 1024² bytes:
 - **shared memory**: a container has 64 MiB in ``/dev/shm`` by default (Docker's ``--shm-size``,
   containerd for Kubernetes): more is recommended where the same notebooks with headroom want more.
   It counts as memory too, and is in the peaks already;
+- **GPU memory**: where any was used, the largest peaks of as many notebooks as are open at once,
+  times the headroom, rounded as memory; neither Kubernetes nor Docker can limit it;
 - **CPU limit**: the most cores that a notebook kept busy, or a cell, of a second or more; with
   headroom, rounded up to halves, at least 1. There is no CPU guarantee: it depends on how much
   of their time learners run something, which a validation can't know.
@@ -21,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from .model import NotebookResult, Verdict
+from .model import NotebookResult, Verdict, ran_out_of_gpu_memory
 from .needs import Peak, Recommendation, Rule, Unmeasured
 
 _MIB = 1024**2
@@ -61,6 +63,7 @@ def recommend(
         rule=rule,
         largest=largest,
         left_out=left_out,
+        gpu_memory=gpu_memory([one.peak_gpu_memory or 0 for one in passed], rule),
     )
 
 
@@ -75,6 +78,12 @@ def shm_size(peaks: Sequence[int], rule: Rule) -> int | None:
     together = sum(sorted(peaks, reverse=True)[: rule.open_notebooks])
     wanted = math.ceil(together * rule.headroom)
     return rounded(wanted) if wanted > SHM_DEFAULT else None
+
+
+def gpu_memory(peaks: Sequence[int], rule: Rule) -> int | None:
+    """Bytes on GPUs, for notebooks with these peaks of them."""
+    together = sum(sorted(peaks, reverse=True)[: rule.open_notebooks])
+    return rounded(math.ceil(together * rule.headroom)) if together else None
 
 
 def cpu_limit(notebooks: Iterable[NotebookResult], rule: Rule) -> float | None:
@@ -105,7 +114,7 @@ def _is_unmeasured(notebook: NotebookResult, interrupted: bool) -> bool:
 
 def _unmeasured(notebook: NotebookResult) -> Unmeasured:
     more_than = None
-    if notebook.verdict is Verdict.OUT_OF_MEMORY:
+    if notebook.verdict is Verdict.OUT_OF_MEMORY and not ran_out_of_gpu_memory(notebook):
         limit = notebook.limits.memory if notebook.limits is not None else None
         known = [size for size in (limit, notebook.peak_memory) if size is not None]
         # The machine may have run out before the limit was reached.

@@ -115,6 +115,7 @@ def judge(path: str, limits: Limits, events: Sequence[Event]) -> NotebookResult:
         findings=tuple(event.finding for event in events if isinstance(event, Differs)),
         not_preloaded=log.chosen.left_out,
         peak_shared=log.end.peak_shared if ran else None,
+        peak_gpu_memory=log.end.peak_gpu_memory if ran else None,
     )
 
 
@@ -138,6 +139,11 @@ def _ended_by_worker(
         after = _since(log, end.at)
         reason = f"{log.where()} reached {format_bytes(limits.memory)} after {after}"
         return Verdict.OUT_OF_MEMORY, reason, "", log.last
+    if end.cause == "gpu-memory":
+        allowed = format_bytes(limits.gpu_memory)
+        reason = f"{log.where()} held more than {allowed} of GPU memory after {_since(log, end.at)}"
+        hint = "Some libraries set memory aside ahead: let TensorFlow or JAX take it as needed."
+        return Verdict.OUT_OF_MEMORY, reason, hint, log.last
     if end.cause == "machine":
         reason = f"the machine, or our container, ran out of memory in {log.where('the kernel')}"
         return Verdict.OUT_OF_MEMORY, reason, "Give --memory-limit, or fewer --jobs.", log.last

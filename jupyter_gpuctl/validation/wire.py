@@ -176,6 +176,8 @@ class ValidationBody:
     """For each cell, as ``time_limit``."""
     memory_limit: str | int | None = None
     """For each notebook with all that it starts: bytes, or such as ``2GiB``; ``none``: no limit."""
+    gpu_memory_limit: str | int | None = None
+    """For each notebook, on all GPUs together, as ``memory_limit``."""
     kernel: str | None = None
     """Instead of the kernels that the notebooks name."""
     cold: bool | None = None

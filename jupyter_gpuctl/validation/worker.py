@@ -31,6 +31,7 @@ from .accounts import Accounts
 from .curve import Curve
 from .engine_process import EngineProcess, ForkedEngine, StartedEngine
 from .events import (
+    GPU_WORD,
     Broken,
     CellEnded,
     CellStarted,
@@ -148,9 +149,11 @@ class Worker:
             self._cause, self._over_at = cause, time.monotonic()
 
     def _hear(self, data: bytes | None) -> bool:
-        """The validator says nothing more: the end of the line is the word to stop."""
+        """The validator's only word is that the GPUs' memory is over; its silence is to stop."""
         if data == b"":
             self._stop("stopped")
+        elif data is not None and GPU_WORD in data:
+            self._stop("gpu-memory")
         return data != b""
 
     def _keep(self, data: bytes | None) -> bool:

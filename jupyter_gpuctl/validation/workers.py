@@ -18,6 +18,7 @@ class WorkerProcess(Protocol):
     stdin: IO[bytes]
     stdout: IO[bytes]
     stderr: IO[bytes]
+    pid: int
 
     def hang_up(self) -> None:
         """Close its input: the word to stop. May be said twice."""
@@ -42,6 +43,7 @@ class StartedWorker:
             env={**os.environ, MARK: mark},
             start_new_session=True,
         )
+        self.pid = self._process.pid
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -93,6 +95,7 @@ class ForkedWorker:
             descriptors = [job, events, errors, link.fileno(), engine_told, engine_events]
             descriptors += [output, printed, word]
             self._process: Forked = kernels.fork("worker", mark, descriptors)
+            self.pid = self._process.pid
             ours.pop_all()
         self.stdin: IO[bytes] = os.fdopen(job_in, "wb")
         self.stdout: IO[bytes] = os.fdopen(events_in, "rb")

@@ -2332,6 +2332,12 @@ export interface components {
              * @default null
              */
             memory: number | null;
+            /**
+             * Gpu Memory
+             * @description Bytes on all GPUs together, for the same processes; held only where there is a driver.
+             * @default null
+             */
+            gpu_memory: number | null;
         };
         /**
          * Notice
@@ -2719,6 +2725,12 @@ export interface components {
              * @default null
              */
             memory_limit: string | number | null;
+            /**
+             * Gpu Memory Limit
+             * @description For each notebook, on all GPUs together, as ``memory_limit``.
+             * @default null
+             */
+            gpu_memory_limit: string | number | null;
             /**
              * Kernel
              * @description Instead of the kernels that the notebooks name.

@@ -97,12 +97,28 @@ describe('a validation', () => {
   });
 
   it('tells its limits', () => {
-    const limits = { time: 90, cell_time: 5, memory: 1024 ** 3 };
+    const limits = {
+      time: 90,
+      cell_time: 5,
+      memory: 1024 ** 3,
+      gpu_memory: null
+    };
     assert.equal(
       plain(limitsLine(limits, words)),
       'Each notebook may take 1 min 30 s and 1.0 GiB. Each cell may take 5 s.'
     );
-    const none = { time: null, cell_time: null, memory: null };
+    assert.equal(
+      plain(
+        limitsLine({ ...limits, cell_time: null, gpu_memory: 2 ** 32 }, words)
+      ),
+      'Each notebook may take 1 min 30 s, 1.0 GiB and 4.0 GiB of GPU memory.'
+    );
+    const none = {
+      time: null,
+      cell_time: null,
+      memory: null,
+      gpu_memory: null
+    };
     assert.equal(limitsLine(none, words), 'There is no limit for a notebook.');
     assert.equal(plain(seconds(600)), '10 min');
     assert.equal(plain(seconds(3.14)), '3.1 s');
@@ -124,6 +140,7 @@ describe('the limits that are asked for', () => {
       time_limit: '10m',
       cell_time_limit: null,
       memory_limit: null,
+      gpu_memory_limit: null,
       kernel: null,
       cold: true,
       cache: null

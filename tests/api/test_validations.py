@@ -78,17 +78,26 @@ def course(jp_root_dir):
     return Path(jp_root_dir).resolve() / "course"
 
 
-async def test_a_folder_is_validated_and_its_reports_can_be_had(validations, course):
+async def test_a_folder_is_validated_and_its_reports_can_be_had(validations, course, tmp_path):
     write(course / "good.ipynb", "x = 1", "print(x)")
     write(course / "labs" / "bad.ipynb", "# first", "y = 2\n1/0")
+    write(tmp_path / "elsewhere" / "secret.ipynb", "open('ran', 'w')")
+    (course / "leads-away.ipynb").symlink_to(tmp_path / "elsewhere" / "secret.ipynb")
+    (course / "labs" / "again.ipynb").symlink_to(course / "good.ipynb")
     begun = await validations.start("course", memory_limit="1GiB")
     assert begun["status"] in ("queued", "running")
     assert begun["paths"] == ["course"]
     done = await validations.end(begun["id"])
     assert (done["status"], done["problem"]) == ("done", None)
     assert done["progress"] == {"done": 2, "total": 2, "running": []}
-    assert done["limits"] == {"time": 600.0, "cell_time": None, "memory": 1024**3}
+    assert done["limits"] == {
+        "time": 600.0,
+        "cell_time": None,
+        "memory": 1024**3,
+        "gpu_memory": None,
+    }
     found = {one["path"]: one for one in done["notebooks"]}
+    assert not (course / "ran").exists()
     assert found["course/good.ipynb"]["verdict"] == "passed"
     bad = found["course/labs/bad.ipynb"]
     assert (bad["verdict"], bad["cell"], bad["first_line"]) == ("failed", 1, "y = 2")
@@ -112,6 +121,7 @@ async def test_a_folder_is_validated_and_its_reports_can_be_had(validations, cou
         assert "sandbox" in policy
         assert begun["id"] in answer.headers["Content-Disposition"]
         assert b"bad.ipynb" in answer.body
+        assert b"leads-away" not in answer.body
         if name == "json":
             assert json.loads(answer.body)["schema"] == "gpuctl.validation/1"
 
@@ -168,7 +178,7 @@ async def test_settings_of_the_course_hold_and_what_is_asked_goes_before(validat
     (course / "gpuctl.toml").write_text(settings)
     begun = await validations.start("course", time_limit="2m")
     done = await validations.end(begun["id"])
-    assert done["limits"] == {"time": 120.0, "cell_time": None, "memory": 1024**3}
+    assert (done["limits"]["time"], done["limits"]["memory"]) == (120.0, 1024**3)
     assert not (course / "out.json").exists()
 
 

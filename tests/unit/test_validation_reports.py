@@ -256,6 +256,6 @@ def test_a_notebook_that_a_check_fails_is_told_as_one_that_did_not_pass():
 
 def test_what_is_recommended_stands_above_the_notebooks():
     page = rendered("html", of_all_verdicts())
-    told = "For learners who open up to 2 of these at once: limit at least 3.5 GiB"
+    told = "For learners who open up to 2 of these at once: memory limit at least 3.5 GiB"
     assert page.index(told) < page.index("<table")
     assert told in rendered("markdown", of_all_verdicts()).replace("&#58;", ":")

@@ -124,7 +124,7 @@ def test_cores_are_those_kept_busy_and_short_runs_tell_nothing() -> None:
 
 
 SCHEMA_TYPES: dict[str, Any] = {
-    # jupyterhub/zero-to-jupyterhub-k8s, jupyterhub/values.schema.yaml, July 2026: under
+    # jupyterhub/zero-to-jupyterhub-k8s 48ea50e, jupyterhub/values.schema.yaml, July 2026: under
     # singleuser, with additionalProperties false; ``memory`` takes number, string or null, ``cpu``
     # number or null, ``storage`` lists of native Kubernetes volumes and mounts.
     "memory": {"limit": (str, int, float), "guarantee": (str, int, float)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..model import Validation, Verdict
+from ..model import Validation, Verdict, ran_out_of_gpu_memory
 from ..recommended import reasons, sentence
 from .text import one_line, size
 
@@ -15,8 +15,12 @@ def advice(validation: Validation, names: Mapping[str, str]) -> Iterator[str]:
         yield one_line(f"{sentence(validation.recommendation)}.")
     for notebook in validation.notebooks:
         limits, name = notebook.limits or validation.limits, names[notebook.path]
-        if notebook.verdict is Verdict.OUT_OF_MEMORY and limits.memory is not None:
-            yield f"{name} needs more than {size(limits.memory)} of memory, or must ask for less."
+        if ran_out_of_gpu_memory(notebook):
+            most = f"{size(limits.gpu_memory)} of GPU memory"
+            yield f"{name} needs more than {most}: raise the limit, or let it hold less."
+        elif notebook.verdict is Verdict.OUT_OF_MEMORY and limits.memory is not None:
+            most = size(limits.memory)
+            yield f"{name} needs more than {most} of memory: raise the limit, or let it hold less."
         elif notebook.verdict is Verdict.TIMED_OUT and notebook.reason:
             yield f"{name} needs more time, or less to do: {one_line(notebook.reason, 200)}."
     for found in validation.found_limits:

@@ -63,7 +63,14 @@ def _suite(notebook: NotebookResult, started: str) -> ET.Element:
 
 def _properties(notebook: NotebookResult) -> Iterator[tuple[str, str]]:
     """Bytes and seconds; what was not measured is left out."""
-    for name in ("verdict", "started", "enforced_by", "peak_memory", "cpu_seconds"):
+    for name in (
+        "verdict",
+        "started",
+        "enforced_by",
+        "peak_memory",
+        "peak_gpu_memory",
+        "cpu_seconds",
+    ):
         value = getattr(notebook, name)
         if value is not None:
             yield name, str(to_json(value))

@@ -95,6 +95,8 @@ def _table(
 
 def _row(notebook: NotebookResult, name: str) -> str:
     duration, peak = long_duration(notebook.duration), size(notebook.peak_memory)
+    if notebook.peak_gpu_memory:
+        peak += f", GPU {size(notebook.peak_gpu_memory)}"
     how = f"{mark(notebook)} {outcome_words(outcome(notebook))}"
     return f"| {how} | {_text(name)} | {duration} | {peak} |"
 

@@ -8,7 +8,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ...core.quantities import format_bytes
-from ..model import CellStatus, Limits, NotebookResult, Started, Validation, Verdict, fails_checks
+from ..model import (
+    CellStatus,
+    Limits,
+    NotebookResult,
+    Started,
+    Validation,
+    Verdict,
+    fails_checks,
+    gpus_were_not_limited,
+)
 from ..tracebacks import plain
 
 GOOD = (Verdict.PASSED, Verdict.SKIPPED)
@@ -134,8 +143,10 @@ def told_limits(limits: Limits) -> str:
     may = [
         *([f"take {time}"] if time else []),
         *([f"hold {size(limits.memory)} of memory"] if limits.memory is not None else []),
+        *([f"hold {size(limits.gpu_memory)} of GPU memory"] if limits.gpu_memory else []),
     ]
-    return f"Each notebook may {' and '.join(may)}." if may else "No limits were set."
+    told = " and ".join([", ".join(may[:-1]), may[-1]] if len(may) > 1 else may)
+    return f"Each notebook may {told}." if may else "No limits were set."
 
 
 def limit(seconds: float) -> str:
@@ -155,6 +166,8 @@ def provenance(validation: Validation) -> Iterator[str]:
     if cached:
         of = "1 result is" if cached == 1 else f"{cached} results are"
         yield f"{of} of an earlier run: nothing that they rest on has changed."
+    if gpus_were_not_limited(validation):
+        yield "GPU memory was neither measured nor limited: no driver answered."
     if validation.since:
         yield (
             f"{counted(validation.left_out, 'notebook')} left out, not changed since "

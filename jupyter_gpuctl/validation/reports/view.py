@@ -241,6 +241,8 @@ def _finding(finding: Finding) -> FindingView:
 
 
 def _notes(notebook: NotebookResult) -> Iterator[str]:
+    if notebook.peak_gpu_memory:
+        yield f"It held {size(notebook.peak_gpu_memory)} of GPU memory at most."
     if notebook.started is Started.CACHED:
         yield "This is the result of an earlier run: nothing that it rests on has changed."
 

@@ -112,6 +112,7 @@ export function bodyOf(
     time_limit: given(fields.time),
     cell_time_limit: given(fields.cellTime),
     memory_limit: given(fields.memory),
+    gpu_memory_limit: null,
     kernel: null,
     cold: fields.cold || null,
     cache: fields.again ? false : null

@@ -101,17 +101,22 @@ function verdictLine(answer: ValidationAnswer, words: Words): string {
 
 /** `Each notebook may take 10 min and 2.0 GiB.` */
 export function limitsLine(limits: Limits, words: Words): string {
-  const { time, cell_time: cell, memory } = limits;
+  const { time, cell_time: cell, memory, gpu_memory: gpu } = limits;
   const parts = [
     ...(time === null ? [] : [seconds(time)]),
-    ...(memory === null ? [] : [bytes(memory, words)])
+    ...(memory === null ? [] : [bytes(memory, words)]),
+    ...(gpu === null ? [] : [words.__('%1 of GPU memory', bytes(gpu, words))])
   ];
   const whole =
     parts.length === 0
       ? words.__('There is no limit for a notebook.')
       : parts.length === 1
         ? words.__('Each notebook may take %1.', parts[0])
-        : words.__('Each notebook may take %1 and %2.', parts[0], parts[1]);
+        : words.__(
+            'Each notebook may take %1 and %2.',
+            parts.slice(0, -1).join(', '),
+            parts[parts.length - 1]
+          );
   return cell === null
     ? whole
     : `${whole} ${words.__('Each cell may take %1.', seconds(cell))}`;
