@@ -13,6 +13,7 @@ import asyncio
 import os
 import resource
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -36,7 +37,7 @@ from .events import (
     Planned,
     Refused,
 )
-from .kernel_manager import KernelManager, Seed, require_kernel, wait_until_ready
+from .kernel_manager import KernelManager, Seed, ShellChannel, require_kernel, wait_until_ready
 from .model import CellError, CellStatus
 from .notebooks import cell_limits, planned_cells, read_notebook
 from .outputs import difference, is_compared
@@ -86,6 +87,11 @@ class Engine(ExecutePreprocessor):
         self.on_cell_execute = self._on_execute
         self.on_cell_error = self._on_error
 
+    def reset_execution_trackers(self) -> None:
+        super().reset_execution_trackers()
+        # nbclient's Output widget writes what it shows into its state, also where none is stored.
+        self.widget_state = defaultdict(dict)
+
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
         now = time.monotonic()
         self._emit(KernelStarting(now))
@@ -105,6 +111,7 @@ class Engine(ExecutePreprocessor):
         """As nbclient does it, but for waiting."""
         assert self.km is not None
         self.kc = self.km.client()
+        self.kc.shell_channel_class = ShellChannel  # type: ignore[assignment]
         try:
             self.kc.start_channels()
             client: Any = self.kc

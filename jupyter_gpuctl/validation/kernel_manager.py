@@ -18,6 +18,7 @@ from queue import Empty
 from typing import Any
 
 import zmq
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
@@ -26,6 +27,8 @@ from ..core.errors import InvalidInput
 
 _CONNECT_EVERY = 10
 """Milliseconds."""
+_LOOK_EVERY = 0.1
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,29 @@ class KernelManager(AsyncKernelManager):
             loop.remove_reader(descriptor)
             os.close(descriptor)
         await super()._async_wait(pollinterval)
+
+
+class ShellChannel(AsyncZMQSocketChannel):
+    """A channel on which one part may send while another waits for a message.
+
+    zmq tells once that something has come. jupyter_client sends past asyncio, and a send that
+    happens in that moment hears it instead of who waits, who then waits for ever: so looks again.
+    nbclient sends when a widget shows what a cell prints, just before the cell's reply comes.
+    """
+
+    async def get_msg(  # type: ignore[override]
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> dict[str, Any]:
+        """Raises Empty: nothing came in ``timeout`` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _LOOK_EVERY if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                return await super().get_msg(timeout=min(left, _LOOK_EVERY))
+            except Empty:
+                if left < _LOOK_EVERY:
+                    raise
 
 
 async def wait_until_ready(client: Any, timeout: float) -> None:  # noqa: ASYNC109

@@ -49,6 +49,17 @@ _UNSTEADY: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"^[^\n]*(?:per loop \(mean|: [\d.]+ \S+ per loop)[^\n]*", re.MULTILINE),
         "… per loop",
     ),
+    (
+        re.compile(
+            r"^The slowest run took [\d.]+ times longer than the fastest\.[^\n]*\n", re.MULTILINE
+        ),
+        "",
+    ),
+    # When statsmodels made its summary.
+    (
+        re.compile(r"(?<!\S)(Date|Time):\s{2,}(?:\w{3}, \d\d \w{3} \d{4}|\d\d:\d\d:\d\d)(?!\S)"),
+        r"\1: …",
+    ),
     (re.compile(r"\[\d+:\d\d(?::\d\d)?<[^\[\]\n]{0,200}\]"), "[…]"),
     (re.compile(rf"\b{_NUMBER}\s?{_UNIT}\s?{_NUMBER}\s?[µμum]?s/step\b"), "…/step"),
     (

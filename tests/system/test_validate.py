@@ -15,6 +15,19 @@ from .validating import SUPPORT, Run, tagged, validate, wait_for, write_notebook
 MIB = 1024**2
 LIMIT = 300 * MIB
 
+OUTPUT_WIDGET = """
+from comm import create_comm
+widget = {"_model_module": "@jupyter-widgets/output", "_model_name": "OutputModel", "outputs": []}
+comm = create_comm(target_name="jupyter.widget", data={"state": widget})
+def catch(message):
+    comm.send({"method": "update", "state": {"msg_id": message}})
+"""
+CATCH = """
+catch(get_ipython().parent_header['header']['msg_id'])
+print('caught', flush=True)
+catch('')
+"""
+
 EAT = """
 def eat():
     import time
@@ -114,6 +127,10 @@ HOSTILE = {
     ),
     "asks": Case(("input('name? ')",), "failed", 0, "cell 1 asks for input"),
     "expects an error": Case((tagged("1 / 0", "raises-exception"), "x = 1"), "passed"),
+    "prints into a widget": Case(
+        (OUTPUT_WIDGET, *[CATCH] * 20, "print('free')"),
+        "passed",
+    ),
     "skips a cell": Case((tagged("1 / 0", "skip-execution"), "x = 1"), "passed"),
     "skips all": Case((tagged("1 / 0", "skip-execution"), "  "), "skipped", reason="no code cell"),
     "prints without end": Case(

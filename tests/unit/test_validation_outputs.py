@@ -54,6 +54,17 @@ ALIKE = {
         stream("10.3 ns ± 0.1 ns per loop (mean ± std. dev. of 7 runs, 100,000,000 loops each)"),
         stream("1.2 ms ± 8 µs per loop (mean ± std. dev. of 7 runs, 1,000 loops each)"),
     ),
+    "%timeit that stumbled": (
+        stream(
+            "The slowest run took 4.00 times longer than the fastest. This could mean that an "
+            "intermediate result is being cached.\n1 ms ± 2 μs per loop (mean ± std. dev. of …)\n"
+        ),
+        stream("2 ms ± 3 μs per loop (mean ± std. dev. of …)\n"),
+    ),
+    "a summary by statsmodels": (
+        stream("Date:      Sun, 22 Nov 2026   Prob\nTime:              23:58:13   Log-L\n"),
+        stream("Date:      Mon, 23 Nov 2026   Prob\nTime:              00:00:07   Log-L\n"),
+    ),
     "a progress bar": (
         stream("  0%| | 0/9\r 50%| | 4/9\r100%|#| 9/9 [00:12<00:00, 5.6it/s]\n", "stderr"),
         stream("100%|#| 9/9 [00:07<00:00, 9.1it/s]\n", "stderr"),
