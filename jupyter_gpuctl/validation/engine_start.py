@@ -12,6 +12,9 @@ from . import kernel_manager, notebooks
 from .engine import run
 from .events import Broken, Event, from_line, to_line
 
+_DEEPEST = 5000
+"""Calls within calls; Python's own limit is 1000."""
+
 
 def get_ready() -> None:
     """Do in the warm process what every engine would do once; it starts no thread."""
@@ -41,6 +44,8 @@ def forked() -> None:
 def serve(descriptor: int) -> None:
     """Run the job on standard input and write events to ``descriptor``."""
     os.set_inheritable(descriptor, False)
+    # Outputs may be nested as deep as the kernel's JSON, and nbformat needs several calls a level.
+    sys.setrecursionlimit(_DEEPEST)
     lines = _lines_of_worker()
 
     def emit(event: Event) -> None:

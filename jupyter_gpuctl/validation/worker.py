@@ -47,6 +47,7 @@ from .events import (
     to_line,
     with_measures,
 )
+from .leftovers import Leftovers
 from .limits import Guard, Inherited, Reading, guard_for
 from .model import CellStatus
 
@@ -92,6 +93,9 @@ class Worker:
         self._tail = b""
         self._partial = b""
         self._spared: set[int] = set()
+        self._leftovers = Leftovers(
+            lambda: {process.pid for process in self._tree.members()} - self._spared
+        )
         inherited = None if seed is None else Inherited(seed)
         self._guard: Guard = guard_for(
             job.tier, job.group, job.limits.memory, self._tree, self._spared, inherited
@@ -190,6 +194,8 @@ class Worker:
             case KernelDied(_, None):
                 self._accounts.reap()
                 event = replace(event, exit_code=self._accounts.kernel_status)
+        if isinstance(event, Finished):
+            self._leftovers.look()
         if isinstance(event, Finished | KernelDied | Refused) or (
             isinstance(event, CellEnded)
             and event.status in (CellStatus.ERROR, CellStatus.TIMED_OUT)
@@ -216,6 +222,7 @@ class Worker:
     def _measure(self) -> float:
         """Read memory and the clock, decide; seconds until it should be done again."""
         reading, now, limit = self._read(), time.monotonic(), self._job.limits.memory
+        self._leftovers.look()
         if limit is not None or reading.over:
             self._accounts.count_holders(reading, limit or 0)
         if reading.over:
@@ -234,6 +241,7 @@ class Worker:
         return _SHORT_TICK if near or reading.hurry else _TICK
 
     def _clean_up(self) -> None:
+        self._leftovers.look()
         self._guard.kill()
         self._engine.kill()
         deadline = time.monotonic() + 5.0
@@ -244,6 +252,7 @@ class Worker:
         if reading.over and self._cause in (None, "time"):
             self._cause = reading.over
         self._guard.close()
+        self._leftovers.remove()
         shutil.rmtree(self._job.scratch, ignore_errors=True)
 
     def _ended(self) -> Ended:
