@@ -13,6 +13,7 @@ from ..model import (
     Limits,
     NotebookResult,
     Started,
+    Tier,
     Validation,
     Verdict,
     fails_checks,
@@ -166,6 +167,11 @@ def provenance(validation: Validation) -> Iterator[str]:
     if cached:
         of = "1 result is" if cached == 1 else f"{cached} results are"
         yield f"{of} of an earlier run: nothing that they rest on has changed."
+    if Tier.WATCHER.value in tiers:
+        yield (
+            "The watcher doesn't see files in /dev/shm that no process maps, nor what a child "
+            "process held right before its end: peaks may be higher."
+        )
     if gpus_were_not_limited(validation):
         yield "GPU memory was neither measured nor limited: no driver answered."
     if validation.since:

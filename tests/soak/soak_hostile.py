@@ -1,0 +1,92 @@
+"""Every hostile notebook in every way, and how long after its limit each was told.
+
+Run by ``make soak``; not collected by ``make test``. ``-s`` shows the counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.system.hostile import SEGMENT, Case
+from tests.system.test_validate import HOSTILE, differences, run_hostile
+from tests.system.validating import SUPPORT, Run, validate, write_notebook
+
+WAYS = [(tier, start) for start in ("forked", "cold") for tier in ("cgroup", "watcher")]
+FRIENDLY = {
+    "passes", "expects an error", "skips a cell", "skips all", "no kernelspec", "error", "syntax",
+    "error in a function", "prints into a widget",
+}  # fmt: skip
+"""Cases that are there to be undisturbed."""
+BOMB = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+while True:
+    try:
+        if os.fork() == 0:
+            os.setsid()
+    except OSError:
+        time.sleep(0.01)
+"""
+
+
+def overruns(run: Run, limit: float) -> dict[str, float]:
+    """Name to seconds between the limit of the cell that ran out of time and its end."""
+    found = {}
+    for path, notebook in run.notebooks.items():
+        for cell in notebook["cells"]:
+            if cell["status"] == "timed-out":
+                own = 1.5 if "own timeout" in path else limit
+                found[Path(path).stem] = cell["duration"] - own
+    return found
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("tier", "start"), WAYS)
+def test_every_hostile_notebook_gets_its_verdict_in_every_way(
+    tmp_path: Path, tier: str, start: str
+) -> None:
+    if tier == "cgroup" and SUPPORT.version is None:
+        pytest.skip(f"no control group can be limited here: {SUPPORT.reason}")
+    hostile = HOSTILE.keys() - FRIENDLY
+    assert len(hostile) >= 30
+    run = run_hostile(tmp_path, HOSTILE, tier, start)
+    late = overruns(run, 3.0)
+    verdicts = Counter(one["verdict"] for one in run.notebooks.values())
+    longest = max(late, key=lambda name: late[name])
+    print(
+        f"\n{tier}, {start}: {len(hostile)} hostile notebooks and {len(FRIENDLY)} others in "
+        f"{run.report['duration']:.0f} s; {dict(verdicts)}; the longest after its limit: "
+        f"{longest!r}, {late[longest]:.2f} s"
+    )
+    for path in Path("/dev/shm").glob(f"{SEGMENT}*"):
+        assert tier == "watcher", path
+        path.unlink()
+    assert run.wait_until_nothing_is_left() == []
+    assert differences(run) == {}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("start", ["forked", "cold"])
+def test_a_fork_bomb_is_held_by_a_control_group_and_taken_apart(tmp_path: Path, start: str) -> None:
+    if SUPPORT.version is None:
+        pytest.skip(f"no control group can be limited here: {SUPPORT.reason}")
+    cases = {
+        "1": Case(("x = 1",), "passed"),
+        "2": Case((BOMB,), ""),
+        "3": Case(("x = 1",), "passed"),
+    }
+    for name, case in cases.items():
+        write_notebook(tmp_path / f"{name}.ipynb", case.cells)
+    run = validate(
+        tmp_path, ".", "--cell-time-limit", "3s", "--memory-limit", "2GiB", "--json", "--no-cache",
+        "--limit-tier", "cgroup", "--jobs", "2", *(["--cold"] if start == "cold" else []),
+    )  # fmt: skip
+    found = {name: one["verdict"] for name, one in run.notebooks.items()}
+    print(f"\na fork bomb, {start}: {found}, {overruns(run, 3.0)}, {run.report['duration']:.0f} s")
+    assert run.wait_until_nothing_is_left() == []
+    assert found["1.ipynb"] == found["3.ipynb"] == "passed"
+    assert found["2.ipynb"] in ("timed-out", "out-of-memory")
