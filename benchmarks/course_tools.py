@@ -157,8 +157,11 @@ def nbmake(course: Course) -> dict[str, Told]:
     by_class = {each.replace("/", "."): each for each in course.notebooks}
     for case in ElementTree.parse(report).iter("testcase"):
         name = by_class[str(case.get("classname"))]
-        failure = case.find("failure")
+        failure, error = case.find("failure"), case.find("error")
         told[name] = Told("passed") if failure is None else _nbmake_failure(failure)
+        if error is not None:
+            # pytest's own, such as a folder that is a package which can't be imported.
+            told[name] = Told("internal-error", error.get("message") or "")
     return told
 
 
@@ -174,4 +177,4 @@ def _nbmake_failure(failure: ElementTree.Element) -> Told:
         return Told("timed-out", summary)
     if summary.startswith("Error - No such kernel") or text.startswith("This file is not a valid"):
         return Told("invalid", summary)
-    return Told("failed", summary)
+    return Told("failed", f"{summary}\n{text}")

@@ -119,14 +119,18 @@ def measure(source: Path, name: str, course: Course) -> Result:
 
 
 def same(ours: Told, theirs: Told) -> bool:
-    """Whether two tools say the same; nbmake tells one line of a message, the last."""
+    """Whether two tools say the same.
+
+    nbmake tells the last line of a traceback, and the whole of it: IPython's ends with name and
+    message of the error, R's begins with the message.
+    """
     if "passed" in (ours.verdict, theirs.verdict):
         return {ours.verdict, theirs.verdict} <= {"passed", "skipped"}
     if ours.verdict != theirs.verdict or ours.verdict != "failed":
         return ours.verdict == theirs.verdict
-    lines = {alike(line).strip() for line in ours.error.splitlines()}
-    said = [alike(line).strip() for line in theirs.error.splitlines() if line.strip()]
-    return bool(said) and (said[0] in lines or said[-1] in lines)
+    said = [alike(line).strip() for line in ours.error.splitlines() if line.strip()]
+    lines = {alike(line).strip() for line in theirs.error.splitlines()}
+    return bool(said) and not lines.isdisjoint({said[0], said[-1], said[0].removeprefix("ERROR: ")})
 
 
 def differences(result: Result) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import zmq
 from jupyter_client.channels import AsyncZMQSocketChannel
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager, NoSuchKernel
 from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
 
@@ -187,11 +187,16 @@ async def wait_until_ready(client: Any, timeout: float) -> None:  # noqa: ASYNC1
             raise RuntimeError(f"Kernel didn't respond in {timeout:.0f} seconds")
 
 
+def _really(name: str) -> str:
+    """The kernel that jupyter_client starts under this name: old notebooks have ``python``."""
+    return NATIVE_KERNEL_NAME if name == "python" else name
+
+
 def require_kernel(name: str) -> None:
     """Raises InvalidInput: no kernel of this name is installed; the hint lists those that are."""
     specs = KernelSpecManager()
     try:
-        specs.get_kernel_spec(name)
+        specs.get_kernel_spec(_really(name))
     except NoSuchKernel:
         known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
         raise InvalidInput(
@@ -204,7 +209,7 @@ def require_kernel(name: str) -> None:
 def specification(name: str) -> dict[str, Any]:
     """What is installed under this name, as far as forking asks; empty: nothing."""
     try:
-        spec = KernelSpecManager().get_kernel_spec(name)
+        spec = KernelSpecManager().get_kernel_spec(_really(name))
     except (NoSuchKernel, ValueError, OSError):
         return {}
     return {"argv": spec.argv, "env": spec.env, "metadata": spec.metadata}

@@ -124,6 +124,7 @@ HOSTILE = {
     "prints without end": Case(
         ("while True:\n    print('x' * 100)",), "timed-out", 0, "cell 1 ran longer"
     ),
+    "names its kernel as of old": Case(("x = 1",), "passed", kernel="python"),
     "other kernel": Case(("x",), "invalid", reason="kernel 'nope' is not installed", kernel="nope"),
     "no kernelspec": Case(("x = 1",), "passed", kernel=None),
     "odd % name\n日本": Case(("1 / 0",), "failed", 0),

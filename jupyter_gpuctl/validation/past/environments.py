@@ -98,6 +98,8 @@ def is_installed(kernel: str) -> bool:
 
 
 def _find_spec(name: str) -> dict[str, Any]:
+    # So does jupyter_client, whatever is installed: old notebooks have it.
+    name = "python3" if name == "python" else name
     folders = [*jupyter_path("kernels"), str(_ipython_folder(os.environ) / "kernels")]
     for folder in folders:
         try:
