@@ -208,7 +208,7 @@ def page_cache(stat: dict[str, int], version: int) -> int:
     return max(0, stat.get("total_cache", 0) - stat.get("total_shmem", 0))
 
 
-def read_text(path: Path) -> str | None:
+def read_text(path: Path | str) -> str | None:
     """``None`` for whatever can't be read: groups and processes go away at any time."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -221,21 +221,21 @@ def read_text(path: Path) -> str | None:
         return None
 
 
-def read_int(path: Path) -> int | None:
+def read_int(path: Path | str) -> int | None:
     """The number that the file holds; ``None`` where it holds none."""
     try:
-        return int(path.read_bytes())
-    except (OSError, ValueError):
+        return int(read_text(path) or "")
+    except ValueError:
         return None
 
 
-def read_limit(path: Path) -> int | None:
+def read_limit(path: Path | str) -> int | None:
     """The limit that the file holds; ``None`` for "max" and for numbers that mean it."""
     limit = read_int(path)
     return None if limit is None or limit < 0 or limit >= _HUGE else limit
 
 
-def read_table(path: Path) -> dict[str, int]:
+def read_table(path: Path | str) -> dict[str, int]:
     """``name number`` lines, as ``memory.stat`` has them."""
     table = {}
     for line in (read_text(path) or "").splitlines():
@@ -243,3 +243,15 @@ def read_table(path: Path) -> dict[str, int]:
         if number.isdigit():
             table[name] = int(number)
     return table
+
+
+def read_fields(path: str, names: Iterable[str]) -> dict[str, int]:
+    """As :func:`read_table`, of these names only: a fifth of the work, for who reads it often."""
+    text = "\n" + (read_text(path) or "")
+    found = {}
+    for name in names:
+        _, there, rest = text.partition(f"\n{name} ")
+        number = rest.partition("\n")[0]
+        if there and number.isdigit():
+            found[name] = int(number)
+    return found

@@ -16,13 +16,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cgroups import Cgroups, page_cache, read_int, read_limit, read_table, read_text
+from .cgroups import (
+    Cgroups,
+    page_cache,
+    read_fields,
+    read_int,
+    read_limit,
+    read_table,
+    read_text,
+)
 
 PREFIX = "gpuctl-"
 """Every group of ours starts so, then the pid namespace, pid and start time of its maker."""
 _PATIENCE = 5.0
 """Seconds until killed processes must have left a group: they may be deep in a system call."""
 _NEAR = 8 * 1024**2
+_STAT = {1: ("total_cache", "total_shmem", "total_rss"), 2: ("file", "shmem", "anon")}
+"""What is wanted of ``memory.stat``, by version."""
+_READ_OFTEN = (
+    *("cgroup.procs", "memory.stat", "memory.current", "memory.usage_in_bytes"),
+    *("memory.max_usage_in_bytes", "memory.events", "memory.oom_control"),
+)
 _PERIOD = 100_000
 """Microseconds over which processor time is shared out: the kernel's own default."""
 
@@ -61,6 +75,8 @@ class LimitedGroup:
         self.version = version
         self._folders = folders
         self._memory = folders[0]
+        # Read many times a second: to put a path together would take longer than to read it.
+        self._often = {name: f"{folders[0]}/{name}" for name in _READ_OFTEN}
         self._highest = 0
         self._peak: int | None = None
         if version == 2:
@@ -90,20 +106,21 @@ class LimitedGroup:
 
     def pids(self) -> list[int]:
         """The processes in it now, those in groups made inside it too."""
-        found: set[int] = set()
-        for folder in _with_inner(self._memory):
-            found.update(map(int, (read_text(folder / "cgroup.procs") or "").split()))
+        found = set(map(int, (read_text(self._often["cgroup.procs"]) or "").split()))
+        if _may_have_inner(self._memory):
+            for folder in _with_inner(self._memory):
+                found.update(map(int, (read_text(folder / "cgroup.procs") or "").split()))
         return sorted(found - {0})
 
     def memory(self) -> GroupMemory:
         """One reading; a few small files."""
-        stat = read_table(self._memory / "memory.stat")
+        stat = read_fields(self._often["memory.stat"], _STAT[self.version])
         cache = page_cache(stat, self.version)
         if self.version == 2:
-            total, anon = read_int(self._memory / "memory.current"), stat.get("anon", 0)
+            total, anon = read_int(self._often["memory.current"]), stat.get("anon", 0)
             shared = stat.get("shmem", 0)
         else:
-            total, anon = read_int(self._memory / "memory.usage_in_bytes"), stat.get("total_rss", 0)
+            total, anon = read_int(self._often["memory.usage_in_bytes"]), stat.get("total_rss", 0)
             shared = stat.get("total_shmem", 0)
         watermark, fresh = self._read_peak()
         return GroupMemory(
@@ -117,17 +134,21 @@ class LimitedGroup:
 
     def anonymous(self) -> int:
         """Bytes that its processes allocated for themselves."""
-        stat = read_table(self._memory / "memory.stat")
-        return stat.get("anon" if self.version == 2 else "total_rss", 0)
+        name = "anon" if self.version == 2 else "total_rss"
+        return read_fields(self._often["memory.stat"], (name,)).get(name, 0)
 
     def _read_peak(self) -> tuple[int | None, bool]:
         """The watermark, set back after reading where the kernel lets us (2: since 6.12)."""
         if self.version == 1:
-            path = self._memory / "memory.max_usage_in_bytes"
+            path = self._often["memory.max_usage_in_bytes"]
             peak = read_int(path)
             self._highest = max(self._highest, peak or 0)
             with contextlib.suppress(OSError):
-                path.write_text("0")
+                descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+                try:
+                    os.write(descriptor, b"0")
+                finally:
+                    os.close(descriptor)
                 return peak, True
             return peak, False
         if self._peak is None:
@@ -145,7 +166,7 @@ class LimitedGroup:
     def oom_kills(self) -> int:
         """How many of its processes the kernel killed for want of memory, here or above."""
         name = "memory.events" if self.version == 2 else "memory.oom_control"
-        return read_table(self._memory / name).get("oom_kill", 0)
+        return read_fields(self._often[name], ("oom_kill",)).get("oom_kill", 0)
 
     def reached_limit(self) -> bool:
         """Whether its own limit ever refused memory: with :meth:`oom_kills`, that it killed."""
@@ -402,6 +423,14 @@ def _reason(error: OSError) -> str:
     if error.errno is None:
         return str(error)
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+
+
+def _may_have_inner(folder: Path) -> bool:
+    """A folder's links are itself, its entry, and each folder in it; not on every file system."""
+    try:
+        return os.stat(folder).st_nlink != 2
+    except OSError:
+        return False
 
 
 def _with_inner(folder: Path) -> Iterator[Path]:

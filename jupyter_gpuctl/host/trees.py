@@ -323,12 +323,14 @@ def proportional(pid: int) -> int:
 
 
 def _sum_fields(path: str, names: tuple[str, ...]) -> int:
-    total = 0
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith(names):
-                    total += int(line.split()[1]) * 1024
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = b"\n" + os.read(descriptor, 1 << 16)
+        finally:
+            os.close(descriptor)
+        # Split at the names, not into lines: this is read 20 times a second and more.
+        parts = (text.partition(b"\n" + name.encode())[2] for name in names)
+        return sum(int(part.split(None, 1)[0]) for part in parts if part) * 1024
     except (OSError, ValueError, IndexError):
         return 0
-    return total
