@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.hostile import SEGMENT, Case
+from tests.system.hostile import SEGMENT
 from tests.system.test_validate import HOSTILE, differences, run_hostile
-from tests.system.validating import SUPPORT, Run, validate, write_notebook
+from tests.system.validating import SUPPORT, Run
 
 WAYS = [(tier, start) for start in ("forked", "cold") for tier in ("cgroup", "watcher")]
 FRIENDLY = {
@@ -20,17 +20,6 @@ FRIENDLY = {
     "error in a function", "prints into a widget",
 }  # fmt: skip
 """Cases that are there to be undisturbed."""
-BOMB = """
-import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-while True:
-    try:
-        if os.fork() == 0:
-            os.setsid()
-    except OSError:
-        time.sleep(0.01)
-"""
 
 
 def overruns(run: Run, limit: float) -> dict[str, float]:
@@ -67,26 +56,3 @@ def test_every_hostile_notebook_gets_its_verdict_in_every_way(
         path.unlink()
     assert run.wait_until_nothing_is_left() == []
     assert differences(run) == {}
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("start", ["forked", "cold"])
-def test_a_fork_bomb_is_held_by_a_control_group_and_taken_apart(tmp_path: Path, start: str) -> None:
-    if SUPPORT.version is None:
-        pytest.skip(f"no control group can be limited here: {SUPPORT.reason}")
-    cases = {
-        "1": Case(("x = 1",), "passed"),
-        "2": Case((BOMB,), ""),
-        "3": Case(("x = 1",), "passed"),
-    }
-    for name, case in cases.items():
-        write_notebook(tmp_path / f"{name}.ipynb", case.cells)
-    run = validate(
-        tmp_path, ".", "--cell-time-limit", "3s", "--memory-limit", "2GiB", "--json", "--no-cache",
-        "--limit-tier", "cgroup", "--jobs", "2", *(["--cold"] if start == "cold" else []),
-    )  # fmt: skip
-    found = {name: one["verdict"] for name, one in run.notebooks.items()}
-    print(f"\na fork bomb, {start}: {found}, {overruns(run, 3.0)}, {run.report['duration']:.0f} s")
-    assert run.wait_until_nothing_is_left() == []
-    assert found["1.ipynb"] == found["3.ipynb"] == "passed"
-    assert found["2.ipynb"] in ("timed-out", "out-of-memory")
