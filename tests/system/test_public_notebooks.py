@@ -16,7 +16,7 @@ from .validating import Run, validate
 WIDGETS = importlib.util.find_spec("ipywidgets") is not None
 
 # What each does, in nbclient's own tests, is told by its name; nbclient itself, run on them with
-# its defaults, agrees wherever it speaks: see docs/validation.md.
+# its defaults, agrees wherever it speaks: see docs/courses.md.
 EXPECTED = {
     "Autokill": "kernel-died",
     "Check History in Memory": "passed",
