@@ -220,6 +220,13 @@ class LimitedGroup:
         paths = (folder / name for folder in self._folders)
         return next((path for path in paths if path.exists()), None)
 
+    def start_no_more(self) -> None:
+        """From now on nothing in it can start a process: what is killed isn't replaced."""
+        path = self._file("pids.max")
+        if path is not None:
+            with contextlib.suppress(OSError):
+                path.write_text("0")
+
     def kill(self, patience: float = _PATIENCE) -> list[int]:
         """SIGKILL to all in it until none is left; those still there after ``patience`` seconds.
 
@@ -240,6 +247,7 @@ class LimitedGroup:
 
     def close(self) -> bool:
         """Kill what is in it and remove it; whether it is gone."""
+        self.start_no_more()
         self.kill()
         if self._peak is not None:
             os.close(self._peak)

@@ -146,6 +146,8 @@ class CgroupGuard:
         return inherited.now
 
     def kill(self) -> None:
+        # Before a fork bomb can be killed it must go off no more.
+        self._group.start_no_more()
         self._group.kill()
 
     def close(self) -> None:
