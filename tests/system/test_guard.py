@@ -35,7 +35,7 @@ def crowd(start, server, tmp_path):
     ``lp`` GPU 2 for five seconds.
     """
     desk = Path(shutil.copy(shutil.which("sleep"), tmp_path / "Xorg"))
-    # The other users must get there: pytest's folders, one more of them for each worker, are its own.
+    # Other users must get there, and the folders that pytest made are its own user's.
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_mode & 0o005 != 0o005 and folder.owner() == "root":
             folder.chmod(0o755)
