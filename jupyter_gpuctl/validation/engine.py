@@ -230,6 +230,10 @@ class Engine(ExecutePreprocessor):
 
 
 def _cell_error(cell: Any, count: int | None, reply: dict[str, Any]) -> CellError:
+    if reply.get("ename") == "NoneType":
+        # IPython's, where the last value can't be shown: the error itself is among the outputs.
+        shown = [output for output in cell.outputs if output.output_type == "error"]
+        reply = shown[-1] if shown else reply
     traceback = "\n".join(reply.get("traceback") or [])
     line = failing_line(traceback, count, cell.source)
     return CellError(

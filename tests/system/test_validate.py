@@ -124,6 +124,9 @@ HOSTILE = {
     "prints without end": Case(
         ("while True:\n    print('x' * 100)",), "timed-out", 0, "cell 1 ran longer"
     ),
+    "shows what can't be shown": Case(
+        ("10**5000",), "failed", 0, "cell 1: ValueError: Exceeds the limit", None, "10**5000"
+    ),
     "names its kernel as of old": Case(("x = 1",), "passed", kernel="python"),
     "other kernel": Case(("x",), "invalid", reason="kernel 'nope' is not installed", kernel="nope"),
     "no kernelspec": Case(("x = 1",), "passed", kernel=None),
