@@ -274,13 +274,19 @@ def create(
     Raises:
         OSError: it can't be made or limited here; the message says what refused.
     """
-    version, parents = _parents(cgroups, cpu=cpu is not None)
+    version, parents, processor = _parents(cgroups)
     folders = tuple(parent / name for parent in parents)
     group = None
     try:
         for folder in folders:
-            folder.mkdir(mode=0o755)
+            try:
+                folder.mkdir(mode=0o755)
+            except OSError:
+                if cpu is not None or folder.parent != processor:
+                    raise
+                folders = folders[:-1]
         group = LimitedGroup(version, folders)
+        _weigh(folders, version)
         if version == 2:
             _limit_v2(folders[0], memory, pids)
         else:
@@ -335,11 +341,13 @@ def _limit_cpu(folders: tuple[Path, ...], version: int, cpu: float) -> None:
 def find(cgroups: Cgroups, name: str) -> LimitedGroup | None:
     """The group of ours with this name, if it is there."""
     try:
-        version, parents = _parents(cgroups)
+        version, parents, _ = _parents(cgroups)
     except OSError:
         return None
     folders = tuple(parent / name for parent in parents)
-    return LimitedGroup(version, folders) if folders[0].is_dir() else None
+    if not folders[0].is_dir():
+        return None
+    return LimitedGroup(version, tuple(folder for folder in folders if folder.is_dir()))
 
 
 def can_limit(cgroups: Cgroups) -> LimitSupport:
@@ -373,7 +381,7 @@ def remove_stale(cgroups: Cgroups) -> list[str]:
     """Remove groups whose maker died without doing it, with all that still runs in them."""
     namespace, removed = _pid_namespace(cgroups), []
     try:
-        version, parents = _parents(cgroups, cpu=True)
+        version, parents, _ = _parents(cgroups)
     except OSError:
         return []
     for first in list(parents[0].glob(f"{PREFIX}{namespace}-*")):
@@ -386,9 +394,22 @@ def remove_stale(cgroups: Cgroups) -> list[str]:
     return removed
 
 
-def _parents(cgroups: Cgroups, *, cpu: bool = False) -> tuple[int, list[Path]]:
+def _weigh(folders: tuple[Path, ...], version: int) -> None:
+    """Let the group be one among others on each core, however many tasks it has: the thousands of
+    a fork bomb leave the rest of the machine its half.
+    """
+    cores = os.cpu_count() or 1
+    for folder in folders:
+        name, weight = ("cpu.weight", 100 * cores) if version == 2 else ("cpu.shares", 1024 * cores)
+        if (folder / name).exists():
+            with contextlib.suppress(OSError):
+                (folder / name).write_text(str(min(weight, 10_000 if version == 2 else 1 << 18)))
+
+
+def _parents(cgroups: Cgroups) -> tuple[int, list[Path], Path | None]:
     """Version, and the folders to make a group in: memory first, then pids where that is apart,
-    then, if it is asked for, the processor.
+    then the processor where that is. Last, again, the one that is there for the processor only: a
+    group can do without it.
 
     Raises:
         OSError: there is none.
@@ -397,23 +418,23 @@ def _parents(cgroups: Cgroups, *, cpu: bool = False) -> tuple[int, list[Path]]:
     if not chain:
         raise OSError("no memory controller is mounted under /sys/fs/cgroup")
     if version == 1:
-        found = [chain[0]]
-        for name in ("pids", "cpu") if cpu else ("pids",):
+        found, processor = [chain[0]], None
+        for name in ("pids", "cpu"):
             other_version, other = cgroups.chain(name)
             # Two controllers may share a hierarchy, and then the group.
             if other_version == 1 and other[0] not in found:
                 found.append(other[0])
-        return 1, found
+                processor = other[0] if name == "cpu" else None
+        return 1, found, processor
     for group in chain:
         if "memory" in (read_text(group / "cgroup.subtree_control") or "").split():
-            return 2, [group]
+            return 2, [group], None
         if not (group / "cgroup.events").exists() and (group / "cgroup.controllers").exists():
             # Only the true root has no events; only there may groups and processes lie together.
             (group / "cgroup.subtree_control").write_text("+memory +pids")
-            if cpu:
-                with contextlib.suppress(OSError):
-                    (group / "cgroup.subtree_control").write_text("+cpu")
-            return 2, [group]
+            with contextlib.suppress(OSError):
+                (group / "cgroup.subtree_control").write_text("+cpu")
+            return 2, [group], None
         bound = [name for name in ("memory.max", "memory.high") if read_limit(group / name)]
         if bound or not (read_text(group / "cpu.max") or "max").startswith("max"):
             raise OSError(f"{group} is limited itself and hands no memory controller down")

@@ -19,8 +19,11 @@ from ..host.trees import SharedMemory, Tree, anonymous, proportional, resident, 
 from ..host.watermarks import Watermarks
 from .model import ProcessMemory, Tier
 
-TASKS = 4096
-"""Processes and threads at once in a notebook's group: far above any course, below a fork bomb."""
+TASKS = max(512, 32 * (os.cpu_count() or 1))
+"""Processes and threads at once in a notebook's group: far above any course. What a fork bomb costs
+until all of it is dead grows faster than their square: forked processes share what the kernel must
+take apart for each (4096 took minutes on two cores).
+"""
 _LEAST = 8 * 1024**2
 _STEP = 1024**2
 """Bytes of inherited memory that are copied before the group's limit is raised by them."""
