@@ -7,6 +7,7 @@ import math
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -173,6 +174,12 @@ def validate(
     """
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.", ctx)
+    if start.engine == "docker" and gpu_memory_limit is not None:
+        raise InvalidInput(
+            "validate.gpu",
+            "--gpu-memory-limit can't be held with --engine docker: its containers get no GPU.",
+            hint="Leave it out, or the engine.",
+        )
     targets = targets_of([*reports, *(["json"] if as_json else [])]) if not tell else []
     wanted = needs.prepared(jobs, stdout_taken=tell or any(one.file == "-" for one in targets))
     # What starts nothing is said before what takes time to load.
@@ -198,10 +205,9 @@ def validate(
         checks=course.checks(),
         below=below,
     )
-    # Who asks for cold kernels is not answered with what passed in a forked one.
     tops = (settings.folder,) if settings.folder else ()
-    runs = past.runs(tops, also="cold" if start.cold else "")
-    runner = start.runner()
+    runner = start.runner(tops, _cores())
+    runs = past.runs(tops, also=start.also(runner))
     validator = Validator(runner, past=runs, room=memory_room)
     with (
         contextlib.closing(runner),
@@ -215,6 +221,8 @@ def validate(
             lambda path: options_of(path, request.limits, kernel, request.overrides)[1],
             memory_room,
         )
+    if runner.image is not None:
+        validation = replace(validation, image=runner.image.reference, image_id=runner.image.id)
     try:
         write_reports(targets, validation)
         wanted.write(validation)

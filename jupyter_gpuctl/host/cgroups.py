@@ -107,6 +107,11 @@ class Cgroups:
             self._known, self._chains = own, self._find_chains(own)
         return self._chains.get(controller, (0, []))
 
+    def chain_of(self, pid: int, controller: str) -> tuple[int, list[Path]]:
+        """As :meth:`chain`, of another process; ``(0, [])`` for one that is gone."""
+        groups = read_text(self._proc / str(pid) / "cgroup")
+        return self._find_chains(groups).get(controller, (0, [])) if groups else (0, [])
+
     def limits(self) -> CgroupLimits | None:
         """What this process may use at most, ancestors counted in; ``None``: nothing is limited.
 

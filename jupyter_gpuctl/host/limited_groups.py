@@ -80,8 +80,11 @@ class LimitedGroup:
         self._highest = 0
         self._peak: int | None = None
         if version == 2:
-            with contextlib.suppress(OSError):
-                self._peak = os.open(self._memory / "memory.peak", os.O_RDWR | os.O_CLOEXEC)
+            for way in (os.O_RDWR, os.O_RDONLY):
+                # Another's group can be read only, and its watermark not be set back.
+                with contextlib.suppress(OSError):
+                    self._peak = os.open(self._memory / "memory.peak", way | os.O_CLOEXEC)
+                    break
 
     @property
     def entrances(self) -> tuple[str, ...]:
@@ -385,13 +388,21 @@ def remove_stale(cgroups: Cgroups) -> list[str]:
     except OSError:
         return []
     for first in list(parents[0].glob(f"{PREFIX}{namespace}-*")):
-        pid, _, rest = first.name.removeprefix(f"{PREFIX}{namespace}-").partition("-")
-        stat = read_text(cgroups.proc / pid / "stat") or ""
-        if stat.rpartition(")")[2].split()[19:20] != [rest.partition("-")[0]]:
+        if not is_alive(cgroups, first.name):
             folders = tuple(parent / first.name for parent in parents)
             LimitedGroup(version, folders).close()
             removed.append(first.name)
     return removed
+
+
+def is_alive(cgroups: Cgroups, name: str) -> bool:
+    """Whether the maker of what has this name lives, or may: one of another pid namespace may."""
+    mine = f"{PREFIX}{_pid_namespace(cgroups)}-"
+    if not name.startswith(mine):
+        return True
+    pid, _, rest = name.removeprefix(mine).partition("-")
+    stat = read_text(cgroups.proc / pid / "stat") or ""
+    return stat.rpartition(")")[2].split()[19:20] == [rest.partition("-")[0]]
 
 
 def _weigh(folders: tuple[Path, ...], version: int) -> None:

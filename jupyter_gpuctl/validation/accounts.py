@@ -59,11 +59,19 @@ class Accounts:
     def count_holders(self, reading: Reading, limit: int) -> None:
         """A new census for each tenth of the limit: the last before the end tells who held it."""
         if reading.over or reading.used > max(limit / 4, self._counted_at + limit / 10):
-            members = [process for process in self._tree.members() if process.pid != self.engine]
-            found = census(members, self.kernel, self._forked)
+            found = self._census()
             # After the kernel's killer has been here, those who held the memory are gone.
             if _sum(found) >= _sum(self.holders):
                 self.holders, self._counted_at = found, reading.used
+
+    def _census(self) -> tuple[ProcessMemory, ...]:
+        members = [process for process in self._tree.members() if process.pid != self.engine]
+        return census(members, self.kernel, self._forked)
+
+    def exit_code(self) -> int | None:
+        """Of the kernel, once it has ended; ``None``: not known."""
+        self.reap()
+        return self.kernel_status
 
     def reap(self) -> None:
         """Wait for children that have ended: the engine, and orphans that became ours."""

@@ -10,6 +10,7 @@ doesn't listen is the worker's to kill.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import time
@@ -25,6 +26,7 @@ from nbconvert.preprocessors.execute import ExecutePreprocessor
 from ..core.errors import InvalidInput
 from ..host.births import give_up_first
 from ..host.trees import die_with_parent
+from .containers.model import LINK, specification
 from .events import (
     CellEnded,
     CellStarted,
@@ -34,10 +36,18 @@ from .events import (
     KernelDied,
     KernelReady,
     KernelStarting,
+    KernelWanted,
     Planned,
     Refused,
 )
-from .kernel_manager import KernelManager, Seed, ShellChannel, require_kernel, wait_until_ready
+from .kernel_manager import (
+    Contained,
+    KernelManager,
+    Seed,
+    ShellChannel,
+    require_kernel,
+    wait_until_ready,
+)
 from .model import CellError, CellStatus
 from .notebooks import cell_limits, planned_cells, read_notebook
 from .outputs import difference, is_compared
@@ -102,6 +112,9 @@ class Engine(ExecutePreprocessor):
         if self._job.seed is not None:
             pid, word = self._job.seed
             manager.seed = Seed(pid, word, self._job.entrances)
+        if self._job.container is not None:
+            kernel = specification(self._job.container, manager.kernel_name)
+            Contained(kernel, f"{self._job.scratch}/{LINK}", self._ask).prepare(manager)
         await super().async_start_new_kernel(preexec_fn=self._enter, **kwargs)
         self._process = getattr(getattr(self.km, "provisioner", None), "process", None)
 
@@ -125,6 +138,10 @@ class Engine(ExecutePreprocessor):
 
     start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
+    def _ask(self, wanted: KernelWanted) -> Any:
+        self._emit(wanted)
+        return json.loads(cast(bytes, self._may_go_on()))
+
     def _enter(self) -> None:
         """In the child, before it becomes the kernel: everything that it starts inherits this."""
         for entrance in self._job.entrances:
@@ -142,7 +159,7 @@ class Engine(ExecutePreprocessor):
     @property
     def exit_code(self) -> int | None:
         """Of the kernel's process; ``None`` while it lives, or where the worker is to know."""
-        if self._process is None or self._job.seed is not None:
+        if self._process is None or self._job.seed is not None or self._job.container is not None:
             return None
         code: int | None = self._process.poll()
         return code
@@ -249,7 +266,7 @@ def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
     try:
         notebook = read_notebook(job.source or job.path)
         limits = cell_limits(notebook, job.limits.cell_time)
-        require_kernel(job.kernel or _kernel_name(notebook))
+        _require_kernel(job, job.kernel or _kernel_name(notebook))
     except InvalidInput as error:
         emit(Refused(error.message, error.hint))
         return
@@ -265,6 +282,8 @@ def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
         engine.preprocess(notebook, {"metadata": {"path": folder}})
     except (_Over, CellExecutionError):
         return
+    except InvalidInput as error:
+        emit(Refused(error.message, error.hint))
     except DeadKernelError:
         emit(KernelDied(time.monotonic(), engine.exit_code, "it died"))
     except (RuntimeError, TimeoutError) as error:
@@ -275,6 +294,13 @@ def run(job: Job, emit: Any, may_go_on: Callable[[], object]) -> None:
         if engine.was_ready:
             raise
         emit(Refused(f"its kernel can't be started: {error}", "Install the kernel again."))
+
+
+def _require_kernel(job: Job, name: str) -> None:
+    if job.container is not None:
+        specification(job.container, name)
+    else:
+        require_kernel(name)
 
 
 def _kernel_name(notebook: Any) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.encoding import to_json
+from .containers.model import Container
 from .model import CellError, CellStatus, Finding, Limits, ProcessMemory, Started, Tier
 from .outputs import OutputChecks
 
@@ -42,6 +43,8 @@ class Job:
     """A notebook that is run in the place of the one at ``path``."""
     check_outputs: OutputChecks | None = None
     """Compare the outputs with those stored, in this way."""
+    container: Container | None = None
+    """In which the kernel is to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,18 @@ class KernelStarting:
     """The notebook's time begins."""
 
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class KernelWanted:
+    """The engine asks the worker to start the kernel in its container.
+
+    The answer is one line of JSON: its ``pid``, or the ``error``. The validator doesn't hear it.
+    """
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +198,7 @@ Event = (
     | Planned
     | Refused
     | KernelStarting
+    | KernelWanted
     | KernelReady
     | CellStarted
     | CellEnded
@@ -201,6 +217,7 @@ _KINDS: dict[str, Any] = {
         Planned,
         Refused,
         KernelStarting,
+        KernelWanted,
         KernelReady,
         CellStarted,
         CellEnded,
@@ -217,6 +234,8 @@ _READ: dict[str, Any] = {
     "tier": Tier,
     "entrances": tuple,
     "seed": tuple,
+    "command": tuple,
+    "container": lambda value: Container(**value),
     "check_outputs": lambda value: OutputChecks(tuple(value.pop("ignore")), **value),
     "finding": lambda value: Finding(**value),
     "started": Started,

@@ -13,17 +13,25 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import Empty
 from typing import Any
 
 import zmq
 from jupyter_client.channels import AsyncZMQSocketChannel
-from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import (
+    NATIVE_KERNEL_NAME,
+    KernelSpec,
+    KernelSpecManager,
+    NoSuchKernel,
+)
 from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
 
 from ..core.errors import InvalidInput
+from .containers.model import command_of
+from .events import KernelWanted
 
 _CONNECT_EVERY = 10
 """Milliseconds."""
@@ -41,8 +49,8 @@ class Seed:
     entrances: tuple[str, ...]
     """Files by which it enters its control group, before anything else."""
 
-    def become(self, command: list[str], environment: dict[str, str], folder: str) -> None:
-        """Tell it what to run: ``command`` as jupyter_client would start it.
+    def become(self, command: list[str], environment: dict[str, str], folder: str) -> int:
+        """Tell it what to run: ``command`` as jupyter_client would start it. Its pid.
 
         Raises:
             OSError: it is gone.
@@ -55,6 +63,56 @@ class Seed:
         }
         with open(self.word, "wb") as file:
             file.write(json.dumps(wanted).encode())
+        return self.pid
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """A kernel that is to be started in a container, which the worker does."""
+
+    kernel: Mapping[str, Any]
+    """What the image has of it."""
+    link: str
+    """The folder that both sides have, for its connection file and sockets."""
+    ask: Callable[[KernelWanted], Mapping[str, Any]]
+    """The worker's answer: the ``pid`` of the container's first process, or the ``error``."""
+
+    def prepare(self, manager: KernelManager) -> None:
+        """Before the kernel is started: what is installed here doesn't matter."""
+        manager.transport, manager.ip = "ipc", f"{self.link}/kernel"
+        manager.connection_file = f"{self.link}/kernel.json"
+        spec = KernelSpec(
+            argv=list(self.kernel["argv"]),
+            name=manager.kernel_name,
+            language=str(self.kernel.get("language") or ""),
+            interrupt_mode=str(self.kernel.get("interrupt_mode") or "signal"),
+        )
+        manager._kernel_spec = spec
+        manager.seed = self
+
+    def become(self, command: list[str], environment: dict[str, str], folder: str) -> int:
+        """As :meth:`Seed.become`. Nothing of this machine's ``environment`` is for the container.
+
+        A signal to that process reaches the kernel and its process group.
+
+        Raises:
+            InvalidInput: it can't be started.
+        """
+        own = {
+            # Its user has no home there, and the root is read-only.
+            "HOME": "/tmp",  # noqa: S108
+            "TINI_KILL_PROCESS_GROUP": "1",
+            "NVIDIA_VISIBLE_DEVICES": "void",
+        }
+        named = {str(name): str(value) for name, value in (self.kernel.get("env") or {}).items()}
+        answer = self.ask(KernelWanted(tuple(command), {**named, **own}, folder))
+        if answer.get("error"):
+            raise InvalidInput(
+                "validation.container",
+                f"its kernel can't be started: {answer['error']}",
+                hint="See what `docker info` and the image say.",
+            )
+        return int(answer["pid"])
 
 
 class ForkedProcess:
@@ -68,8 +126,9 @@ class ForkedProcess:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._descriptor: int | None = None
-        with contextlib.suppress(ProcessLookupError):
-            self._descriptor = os.pidfd_open(pid)
+        if pid > 0:
+            with contextlib.suppress(ProcessLookupError):
+                self._descriptor = os.pidfd_open(pid)
 
     def poll(self) -> int | None:
         """``None`` while it lives."""
@@ -102,7 +161,13 @@ class ForkedProcess:
 class KernelManager(AsyncKernelManager):
     """jupyter_client's manager; ``seed`` is set before the kernel is started."""
 
-    seed: Seed | None = None
+    seed: Seed | Contained | None = None
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        """Its command; jupyter_client would put our Python in the place of an image's."""
+        if isinstance(self.seed, Contained):
+            return command_of(self.seed.kernel, self.connection_file) + (extra_arguments or [])
+        return super().format_kernel_cmd(extra_arguments)
 
     def try_often(self) -> None:
         """Connect again soon where the kernel's sockets aren't there yet; zmq waits 100 ms."""
@@ -113,11 +178,12 @@ class KernelManager(AsyncKernelManager):
             await super()._async_launch_kernel(kernel_cmd, **kw)
             return
         provisioner: Any = self.provisioner
-        self.seed.become(
+        pid = self.seed.become(
             kernel_cmd, kw.get("env") or dict(os.environ), kw.get("cwd") or os.getcwd()
         )
-        provisioner.process = ForkedProcess(self.seed.pid)
-        provisioner.pid = provisioner.pgid = self.seed.pid
+        provisioner.process = ForkedProcess(pid)
+        # No process group: a signal is for the first process of a container alone.
+        provisioner.pid, provisioner.pgid = pid, None if isinstance(self.seed, Contained) else pid
         provisioner.cwd = kw.get("cwd")
         self._reconcile_connection_info(provisioner.connection_info)
 

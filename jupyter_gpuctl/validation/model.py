@@ -236,6 +236,9 @@ class Validation:
     """The least memory for each, where that was asked for."""
     baseline: Comparison | None = None
     """How it went beside a baseline, where one was named."""
+    image: str = ""
+    """The image in whose containers the kernels ran, as it was named; empty: in none."""
+    image_id: str = ""
 
 
 def ran_out_of_gpu_memory(notebook: NotebookResult) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import Unavailable
 from ..host.cgroups import Cgroups
@@ -45,6 +46,9 @@ from .ports import GpuMeter
 from .warm_process import Gone, Unforkable, WarmProcess
 from .workers import ForkedWorker, StartedWorker, WorkerProcess
 
+if TYPE_CHECKING:
+    from .containers.containers import Containers
+
 _PATIENCE = 15.0
 """Seconds that a worker has to kill and remove everything when told to stop."""
 
@@ -54,7 +58,8 @@ class WorkerRunner:
 
     ``wanted``: ``auto``, ``cgroup`` or ``watcher``. ``cold``: start each kernel from nothing.
     ``preload``: modules for every forked kernel, instead of those that its notebook imports.
-    ``gpus``: tells who holds GPU memory.
+    ``gpus``: tells who holds GPU memory. ``containers``: each kernel runs in one of these, and
+    starts anew; then ``wanted``, ``preload`` and ``gpus`` mean nothing.
 
     Raises:
         Unavailable: ``cgroup`` is wanted and can't be had; the message says why.
@@ -67,6 +72,7 @@ class WorkerRunner:
         cold: bool = False,
         preload: Sequence[str] | None = None,
         gpus: GpuMeter | None = None,
+        containers: Containers | None = None,
     ) -> None:
         self._cgroups = Cgroups()
         self._id = uuid.uuid4().hex
@@ -76,10 +82,16 @@ class WorkerRunner:
         self._preload = preload
         self._needs: dict[str, tuple[tuple[str, ...], str]] = {}
         self._order: list[str] = []
-        self._nurseries = None if cold else Nurseries(self._id)
-        self._gpus = None if gpus is None else GpuWatch(gpus)
-        remove_stale(self._cgroups)
-        self.tier = _choose(self._cgroups, wanted)
+        self._containers = containers
+        self._nurseries = None if cold or containers else Nurseries(self._id)
+        self._gpus = None if gpus is None or containers else GpuWatch(gpus)
+        self.image = None if containers is None else containers.image
+        """That in which the kernels run."""
+        if containers is None:
+            remove_stale(self._cgroups)
+            self.tier = _choose(self._cgroups, wanted)
+        else:
+            self.tier = containers.tier
 
     def expect(self, paths: Sequence[str]) -> None:
         if self._nurseries is None or not paths:
@@ -116,6 +128,9 @@ class WorkerRunner:
                 source = Path(job.scratch, "instead.ipynb")
                 source.write_bytes(instead)
                 job = replace(job, source=str(source))
+            if self._containers is not None:
+                container = self._containers.prepare(path, job.scratch, number, limits)
+                job = replace(job, container=container)
             worker, chosen = self._worker(path, job, mark)
             if worker is None:
                 return [stopped(time.monotonic())]
@@ -127,7 +142,8 @@ class WorkerRunner:
     def _worker(self, path: str, job: Job, mark: str) -> tuple[WorkerProcess | None, Chosen]:
         """``None``: all was stopped while a warm process was waited for."""
         if self._nurseries is None:
-            return StartedWorker(mark), Chosen(Started.COLD)
+            why = "it runs in a container" if self._containers is not None else ""
+            return StartedWorker(mark), Chosen(Started.COLD, why)
         try:
             warmth, left_out = self._warmth(self._nurseries, path, job)
             forked = ForkedWorker(self._nurseries.engines(), warmth, mark, job.scratch)
@@ -194,6 +210,8 @@ class WorkerRunner:
             most = None if self._gpus is None or use is None else self._gpus.leave(use)
         if not events or not isinstance(events[-1], Ended):
             sweep(mark)
+            if self._containers is not None and job.container is not None:
+                self._containers.remove(job.container.name)
             group = find(self._cgroups, job.group)
             events += _lost(status, told, group)
         if use is not None and isinstance(ended := events[-1], Ended):
@@ -220,6 +238,8 @@ class WorkerRunner:
             self._nurseries.close()
         if self._gpus is not None:
             self._gpus.close()
+        if self._containers is not None:
+            self._containers.close()
 
 
 def _say(worker: WorkerProcess, word: bytes) -> None:

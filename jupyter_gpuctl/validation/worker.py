@@ -16,6 +16,7 @@ heavy:
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import shutil
@@ -24,8 +25,9 @@ import sys
 import time
 import traceback
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..core.errors import GpuCtlError
 from ..host.trees import Tree, adopt_orphans, resident
 from .accounts import Accounts
 from .curve import Curve
@@ -42,6 +44,7 @@ from .events import (
     KernelDied,
     KernelReady,
     KernelStarting,
+    KernelWanted,
     Refused,
     from_line,
     to_line,
@@ -50,6 +53,10 @@ from .events import (
 from .leftovers import Leftovers
 from .limits import Guard, Inherited, Reading, guard_for
 from .model import CellStatus
+
+if TYPE_CHECKING:
+    from .containers.guard import ContainerGuard
+    from .containers.model import Container
 
 _TICK, _SHORT_TICK, _SHORTEST_TICK = 0.05, 0.01, 0.005
 """Seconds between readings: ordinarily; where the limit may be reached, or a process end unseen,
@@ -97,9 +104,21 @@ class Worker:
             lambda: {process.pid for process in self._tree.members()} - self._spared
         )
         inherited = None if seed is None else Inherited(seed)
-        self._guard: Guard = guard_for(
-            job.tier, job.group, job.limits.memory, self._tree, self._spared, inherited
-        )
+        self._guard: Guard
+        self._contained: ContainerGuard | None = None
+        if job.container is not None:
+            self._contain(job.container)
+        else:
+            self._guard = guard_for(
+                job.tier, job.group, job.limits.memory, self._tree, self._spared, inherited
+            )
+
+    def _contain(self, container: Container) -> None:
+        # Only here: it takes longer to load than all that the others need.
+        from .containers.guard import ContainerAccounts, ContainerGuard
+
+        self._guard = self._contained = ContainerGuard(self._job, container)
+        self._accounts = ContainerAccounts(self._tree, self._contained)
 
     def run(self) -> None:
         """Run the engine to its end or to its limits, then kill and remove all that is left."""
@@ -176,6 +195,9 @@ class Worker:
                 limit = self._job.limits.time
                 self._whole = None if limit is None else at + limit + _WHOLE_GRACE
                 self._set_deadline(None)
+            case KernelWanted():
+                self._engine.tell(json.dumps(self._start(event)).encode() + b"\n")
+                return
             case KernelReady(_, pid):
                 self._accounts.kernel = pid
             case CellStarted():
@@ -192,8 +214,7 @@ class Worker:
                 self._running = None
                 self._set_deadline(None)
             case KernelDied(_, None):
-                self._accounts.reap()
-                event = replace(event, exit_code=self._accounts.kernel_status)
+                event = replace(event, exit_code=self._accounts.exit_code())
         if isinstance(event, Finished):
             self._leftovers.look()
         if isinstance(event, Finished | KernelDied | Refused) or (
@@ -202,6 +223,13 @@ class Worker:
         ):
             self._deadline, self._deadline_cause = time.monotonic() + _SHUTDOWN, "shutdown"
         send(event)
+
+    def _start(self, wanted: KernelWanted) -> dict[str, Any]:
+        try:
+            assert self._contained is not None
+            return {"pid": self._contained.start(wanted)}
+        except GpuCtlError as error:
+            return {"error": error.message}
 
     def _set_deadline(self, cell: CellStarted | None) -> None:
         self._deadline_cause = "time"
@@ -251,6 +279,8 @@ class Worker:
         reading = self._read()
         if reading.over and self._cause in (None, "time"):
             self._cause = reading.over
+        if self._contained is not None:
+            self._keep(self._contained.output())
         self._guard.close()
         self._leftovers.remove()
         shutil.rmtree(self._job.scratch, ignore_errors=True)

@@ -163,6 +163,9 @@ def provenance(validation: Validation) -> Iterator[str]:
     own = sum(one.limits not in (None, validation.limits) for one in validation.notebooks)
     others = f" {counted(own, 'notebook')} had other limits." if own else ""
     yield told_limits(validation.limits) + others + held
+    if validation.image:
+        name = one_line(validation.image, 80)
+        yield f"Kernels ran in containers of {name} ({one_line(validation.image_id, 80)})."
     cached = sum(one.started is Started.CACHED for one in validation.notebooks)
     if cached:
         of = "1 result is" if cached == 1 else f"{cached} results are"

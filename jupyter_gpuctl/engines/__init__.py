@@ -1,0 +1,1 @@
+"""Engines: where containers run."""
