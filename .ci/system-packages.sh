@@ -7,6 +7,7 @@ need() {
     command -v "$1" > /dev/null 2>&1 || missing="$missing $2"
 }
 need chromium chromium
+need dockerd docker.io
 need gcc "gcc libc6-dev"
 need git git
 need node nodejs

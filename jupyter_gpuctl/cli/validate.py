@@ -170,7 +170,8 @@ def validate(
     PATH is a notebook, a folder (with all below it, but what git ignores) or a glob. Each notebook
     runs from top to bottom in a kernel of its own, in its own folder; the file isn't changed.
 
-    Exit status: 0 all passed, 1 some did not or fail a check, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all passed, 1 some did not or fail a check, 2 wrong usage, 3 the container engine
+    is away, 130 interrupted.
     """
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.", ctx)

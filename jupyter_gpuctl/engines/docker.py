@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import signal
+import socket
 import stat
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,8 @@ LEAST = (1, 41)
 """Of the engine's interface: Docker 20.10."""
 _TIMEOUT = 60.0
 """Seconds that the engine has for each answer but that to a pull."""
-_LOG_SIZE = "1m"
+_LOG = {"max-size": "1m", "max-file": "1", "mode": "non-blocking", "max-buffer-size": "1m"}
+"""Who writes faster than the engine can store loses lines, and doesn't wait."""
 _WRITABLE = ("/tmp", "/var/tmp", "/run")  # noqa: S108  # In the container.
 _FAILURES = (DockerException, requests.RequestException, OSError)
 
@@ -173,7 +175,7 @@ class DockerEngine:
             oom_score_adj=500,
             ulimits=[Ulimit(name="core", soft=0, hard=0)],
             log_config=LogConfig(
-                type=LogConfig.types.JSON, config={"max-size": _LOG_SIZE, "max-file": "1"}
+                type=LogConfig.types.JSON, config=_LOG
             ),
             restart_policy={"Name": "no"},
             nano_cpus=None if spec.cpus is None else int(spec.cpus * 1e9),
@@ -307,8 +309,6 @@ class DockerEngine:
 
 
 def _refuses(path: str) -> bool:
-    import socket
-
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(2.0)
         return probe.connect_ex(path) != 0

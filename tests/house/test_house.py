@@ -52,6 +52,7 @@ DOORS = {
         *(f"kernels/{name}.py" for name in ("live", "provisioner")),
     },
     "nbformat": {"validation/notebooks.py"},
+    "docker": {"engines/docker.py"},
     "jinja2": {"validation/reports/html.py"},
     "pathspec": {"validation/paths.py"},
     "sqlalchemy": {

@@ -75,6 +75,23 @@ def test_version_2_tells_limits_and_use_without_page_cache(v2: Machine) -> None:
     assert (limits.cpu_limit, limits.pids_limit, limits.pids_used) == (2.5, 512, 37)
 
 
+def test_the_group_of_another_process_is_found_in_either_version(tmp_path: Path) -> None:
+    Machine.put(tmp_path / "2/proc/77/cgroup", f"0::/system.slice/docker-{ID}.scope\n")
+    machine = Machine(tmp_path / "2", V2, "0::/\n")
+    scope = f"system.slice/docker-{ID}.scope"
+    machine.group(".", cgroup__controllers="memory pids")
+    machine.group(scope, memory__current="1")
+    version, chain = machine.cgroups.chain_of(77, "memory")
+    assert (version, chain[0]) == (2, machine.root / scope)
+    assert machine.cgroups.container_id(77) == ID
+    Machine.put(tmp_path / "1/proc/77/cgroup", f"8:pids:/docker/{ID}\n4:memory:/docker/{ID}\n")
+    machine = Machine(tmp_path / "1", V1, "4:memory:/user\n")
+    machine.group(f"memory/docker/{ID}", memory__usage_in_bytes="1")
+    version, chain = machine.cgroups.chain_of(77, "memory")
+    assert (version, chain[0]) == (1, machine.root / "memory/docker" / ID)
+    assert machine.cgroups.chain_of(78, "memory") == (0, [])
+
+
 def test_the_tightest_ancestor_counts_and_its_use_is_told(v2: Machine) -> None:
     v2.group("user.slice", memory__max=str(2 * GIB), memory__current=str(GIB), memory__stat="")
     v2.group("user.slice", cpu__max="50000 100000", pids__max="100", pids__current="99")
