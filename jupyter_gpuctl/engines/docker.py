@@ -16,6 +16,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Ulimit
+from docker.types import Mount as Mounted
 
 from ..core.errors import InvalidInput, Unavailable
 from .model import ContainerSpec, ContainerState, EngineFacts, Found, Image
@@ -27,6 +28,8 @@ _TIMEOUT = 60.0
 """Seconds that the engine has for each answer but that to a pull."""
 _LOG = {"max-size": "1m", "max-file": "1", "mode": "non-blocking", "max-buffer-size": "1m"}
 """Who writes faster than the engine can store loses lines, and doesn't wait."""
+_UNSEEN = "bind source path does not exist: "
+"""What it says of a folder to be mounted that isn't there."""
 _WRITABLE = ("/tmp", "/var/tmp", "/run")  # noqa: S108  # In the container.
 _FAILURES = (DockerException, requests.RequestException, OSError)
 
@@ -155,14 +158,17 @@ class DockerEngine:
 
         Raises:
             InvalidInput: the engine refuses it; the message says why.
+            Unavailable: it doesn't see a folder to be mounted.
         """
         memory: dict[str, Any] = {}
         if spec.memory is not None:
             memory = {"mem_limit": spec.memory, "memswap_limit": spec.memory}
         config = self._client.create_host_config(
-            binds={
-                one.path: {"bind": one.path, "mode": _mode(one.writable)} for one in spec.mounts
-            },
+            # Binds would make what the engine doesn't see: it may see another machine than we do.
+            mounts=[
+                Mounted(one.path, one.path, type="bind", read_only=not one.writable)
+                for one in spec.mounts
+            ],
             network_mode=spec.network,
             init=True,
             read_only=True,
@@ -174,9 +180,7 @@ class DockerEngine:
             shm_size=spec.shm,
             oom_score_adj=500,
             ulimits=[Ulimit(name="core", soft=0, hard=0)],
-            log_config=LogConfig(
-                type=LogConfig.types.JSON, config=_LOG
-            ),
+            log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
             restart_policy={"Name": "no"},
             nano_cpus=None if spec.cpus is None else int(spec.cpus * 1e9),
             userns_mode="host" if spec.host_users else None,
@@ -314,18 +318,21 @@ def _refuses(path: str) -> bool:
         return probe.connect_ex(path) != 0
 
 
-def _mode(writable: bool) -> str:
-    return "rw" if writable else "ro"
-
-
 def _told(error: APIError) -> str:
     return str(error.explanation or error).strip().rstrip(".")
 
 
-def _refused(error: APIError) -> InvalidInput:
-    return InvalidInput(
-        "engine.refused", f"the Docker engine refuses its container: {_told(error)}"
-    )
+def _refused(error: APIError) -> InvalidInput | Unavailable:
+    told = _told(error)
+    _, unseen, folder = told.partition(_UNSEEN)
+    if unseen:
+        return Unavailable(
+            "engine.elsewhere",
+            f"The Docker engine doesn't see the folder {folder}: it sees another machine than we "
+            "do.",
+            hint="Validate where the engine runs, not in a container that was given its socket.",
+        )
+    return InvalidInput("engine.refused", f"the Docker engine refuses its container: {told}")
 
 
 def _last(error: Exception) -> str:

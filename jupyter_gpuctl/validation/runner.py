@@ -87,6 +87,7 @@ class WorkerRunner:
         self._gpus = None if gpus is None or containers else GpuWatch(gpus)
         self.image = None if containers is None else containers.image
         """That in which the kernels run."""
+        self._scratch = None if containers is None else containers.scratch()
         if containers is None:
             remove_stale(self._cgroups)
             self.tier = _choose(self._cgroups, wanted)
@@ -120,7 +121,7 @@ class WorkerRunner:
             kernel=kernel,
             tier=self.tier,
             group=f"{own_prefix(self._cgroups)}{number}",
-            scratch=tempfile.mkdtemp(prefix="gpuctl-validate-"),
+            scratch=tempfile.mkdtemp(prefix="gpuctl-validate-", dir=self._scratch),
             check_outputs=check_outputs,
         )
         try:

@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from jupyter_gpuctl.core.errors import Unavailable
+from jupyter_gpuctl.engines.docker import DockerEngine
+from jupyter_gpuctl.engines.model import ContainerSpec, Mount
+
 from .docker_engine import docker, engine, image
 from .test_validate import HOSTILE, LIMIT, SLEEPER, cases_of, differences
 from .validating import Run, validate, wait_for, write_notebook
@@ -50,6 +54,12 @@ for place in ('/', '/opt/kernel', '/etc'):
 Path('/tmp/mine').write_text('x')
 assert Path('../data.txt').read_text() == 'here'
 Path('written').write_text('by a cell')
+try:
+    Path('../.git/config').write_text('[core]\\nfsmonitor = touch /tmp/mine')
+except OSError:
+    pass
+else:
+    raise AssertionError('git')
 shm = os.statvfs('/dev/shm')
 assert shm.f_blocks * shm.f_frsize == %d
 """
@@ -125,6 +135,8 @@ def test_a_kernel_has_its_course_and_nothing_else(course: Path, named: str) -> N
     inner.mkdir()
     (course / "gpuctl.toml").write_text("[validate]\n")
     (course / "data.txt").write_text("here")
+    (course / ".git").mkdir()
+    (course / ".git" / "config").touch()
     ids = (USER, USER) if os.getuid() == 0 else (os.getuid(), os.getgid())
     write_notebook(inner / "n.ipynb", [CONFINED % (*ids, LIMIT), f"held = bytearray({LIMIT // 2})"])
     run = in_containers(course, named, "--settings", "course/gpuctl.toml")
@@ -173,6 +185,15 @@ def as_asked_for(container: Any, course: str) -> None:
     assert labels["gpuctl.dev/workload"] == "validation"
     assert labels["gpuctl.dev/owner"]
     assert labels["gpuctl.dev/instance"]
+
+
+def test_a_folder_that_the_engine_doesn_t_see_is_not_made_for_it(named: str) -> None:
+    mine = DockerEngine()
+    spec = ContainerSpec("x", named, ("x",), {}, "1:1", "/", mounts=(Mount("/nowhere/at/all"),))
+    with pytest.raises(Unavailable, match="doesn't see the folder /nowhere/at/all"):
+        mine.create(spec)
+    mine.close()
+    assert not Path("/nowhere").exists()
 
 
 def test_orphans_go_at_the_next_start_and_others_stay(course: Path, named: str) -> None:

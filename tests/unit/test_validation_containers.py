@@ -19,7 +19,10 @@ from jupyter_gpuctl.validation.events import Job, from_line, to_line
 from jupyter_gpuctl.validation.model import Limits, Tier
 
 IR = {"argv": ["R", "-e", "IRkernel::main()", "--args", "{connection_file}"], "folder": "/k/ir"}
-PYTHON = {"argv": ["python", "-f", "{connection_file}", "{resource_dir}/x", "{odd}"], "folder": "/k"}
+PYTHON = {
+    "argv": ["python", "-f", "{connection_file}", "{resource_dir}/x", "{odd}"],
+    "folder": "/k",
+}
 CONTAINER = Container(
     engine="unix:///run/docker.sock",
     image="sha256:00",

@@ -8,13 +8,14 @@ import contextlib
 import json
 import os
 import pwd
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...core.errors import GpuCtlError, InvalidInput, Unavailable
 from ...engines.docker import DockerEngine
-from ...engines.model import INSTANCE, OWNER, WORKLOAD, ContainerSpec, Image
+from ...engines.model import INSTANCE, OWNER, WORKLOAD, ContainerSpec, Image, Mount
 from ...host.cgroups import Cgroups
 from ...host.limited_groups import is_alive, own_prefix
 from ..model import Limits, Tier
@@ -23,6 +24,7 @@ from .model import WORKLOAD as OURS
 
 _NOBODY = 65534
 _SYSTEM = ("/usr/local/share/jupyter", "/usr/share/jupyter")
+_SHORT, _LONGEST_ADDRESS = "/tmp", 107  # noqa: S108  # mkdtemp makes them for us alone.
 _USUAL = ("/opt/conda/share/jupyter",)
 
 
@@ -68,6 +70,15 @@ class Containers:
                 hint="Install one there, such as by `pip install ipykernel`.",
             )
         self.tier = Tier.CGROUP_V2 if self._facts.cgroup_version == 2 else Tier.CGROUP_V1
+
+    @staticmethod
+    def scratch() -> str | None:
+        """Where folders for the kernels' sockets can be; ``None``: where temporary files are.
+
+        The address of a socket has 107 bytes (unix(7)).
+        """
+        longest = f"{tempfile.gettempdir()}/gpuctl-validate-12345678/{LINK}/kernel-5"
+        return None if len(os.fsencode(longest)) <= _LONGEST_ADDRESS else _SHORT
 
     def prepare(self, path: str, scratch: str, number: int, limits: Limits) -> Container:
         """The container for one notebook; its folder for the kernel's sockets is made here."""
@@ -131,16 +142,13 @@ class Containers:
         return f"{uid or _NOBODY}:{gid or _NOBODY}"
 
     def _kernels_of(self, image: Image) -> dict[str, Any]:
-        """Read from its files, in the order in which Jupyter would look; nothing of it runs."""
-        spec = ContainerSpec(
-            name=f"{own_prefix(self._cgroups)}look",
-            image=image.id,
-            command=("/nothing",),
-            labels=self._labels(),
-            user=f"{_NOBODY}:{_NOBODY}",
-            folder="/",
-        )
-        container = self._engine.create(spec)
+        """Read from its files, in the order in which Jupyter would look; nothing of it runs.
+
+        Raises:
+            Unavailable: the engine doesn't see the folders that we see.
+        """
+        with tempfile.TemporaryDirectory(prefix="gpuctl-validate-") as seen:
+            container = self._engine.create(self._only_to_look(image, seen))
         try:
             found: dict[str, Any] = {}
             for folder in _data_folders(image):
@@ -149,6 +157,17 @@ class Containers:
             return found
         finally:
             self._engine.remove(container)
+
+    def _only_to_look(self, image: Image, folder: str) -> ContainerSpec:
+        return ContainerSpec(
+            name=f"{own_prefix(self._cgroups)}look",
+            image=image.id,
+            command=("/nothing",),
+            labels=self._labels(),
+            user=f"{_NOBODY}:{_NOBODY}",
+            folder="/",
+            mounts=(Mount(folder, writable=False),),
+        )
 
     def _kernels_in(self, container: str, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for path, data in self._engine.files(container, folder, "kernel.json"):

@@ -56,7 +56,7 @@ class ContainerGuard:
         """
         one, link = self._container, f"{self._job.scratch}/{LINK}"
         _hand_over(link, one.user)
-        mounts = [Mount(link), *([Mount(one.course)] if one.course else [])]
+        mounts = [Mount(link), *mounts_of(one.course)]
         spec = ContainerSpec(
             name=one.name,
             image=one.image,
@@ -85,7 +85,8 @@ class ContainerGuard:
     def _look_for_group(self) -> None:
         cgroups = Cgroups()
         version, chain = cgroups.chain_of(self._pid, "memory")
-        if not chain or cgroups.container_id(self._pid) != self._id:
+        # A group that can't be seen from here is told as the nearest that can, such as our own.
+        if not chain or not self._id or self._id not in chain[0].name:
             self._state = self._engine.state(self._id or "")
             if self._state.running:
                 raise Unavailable(
@@ -210,6 +211,17 @@ class ContainerAccounts(Accounts):
     def _census(self) -> tuple[ProcessMemory, ...]:
         members = self._guard.members()
         return census(members, self._guard.kernel(members))
+
+
+def mounts_of(course: str) -> list[Mount]:
+    """The course and, to be read only, what git runs: hooks, and commands that it is set to call.
+
+    Git here is called by whoever validates, with all rights.
+    """
+    if not course:
+        return []
+    git = os.path.join(course, ".git")
+    return [Mount(course), *([Mount(git, writable=False)] if os.path.exists(git) else [])]
 
 
 def _hand_over(folder: str, user: str) -> None:
