@@ -134,10 +134,27 @@ def _archive() -> Path:
     if not path.exists():
         folder.mkdir(exist_ok=True)
         made = folder / f"{path.name}.{os.getpid()}"
-        with tarfile.open(made, "w") as archive:
+        with _Archive.open(made, "w") as archive:
             _fill(archive, packages)
         made.replace(path)
     return path
+
+
+class _Archive(tarfile.TarFile):
+    """Has each folder before what is in it: the engine lets nobody but root into others."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._folders = {"."}
+
+    def addfile(self, tarinfo: tarfile.TarInfo, fileobj: Any = None) -> None:
+        for folder in reversed(Path(tarinfo.name).parents):
+            if str(folder) not in self._folders:
+                self._folders.add(str(folder))
+                entry = tarfile.TarInfo(str(folder))
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                super().addfile(entry)
+        super().addfile(tarinfo, fileobj)
 
 
 def _fill(archive: tarfile.TarFile, packages: list[Distribution]) -> None:
@@ -146,11 +163,9 @@ def _fill(archive: tarfile.TarFile, packages: list[Distribution]) -> None:
     _add(archive, binary, "/opt/kernel/bin/python3")
     binaries = {binary}
     library = sysconfig.get_paths()["stdlib"]
-    for top, inner in ((library, ""), (sysconfig.get_config_var("DESTSHARED"), "/lib-dynload")):
-        for path in _files_below(Path(top)):
-            name = f"/opt/kernel/lib/{version}{inner}/{path.relative_to(top)}"
-            _add(archive, str(path), name)
-            binaries |= {str(path)} if ".so" in path.name else set()
+    for path in _files_below(Path(library)):
+        _add(archive, str(path), f"/opt/kernel/lib/{version}/{path.relative_to(library)}")
+        binaries |= {str(path)} if ".so" in path.name else set()
     for package in packages:
         for file in package.files or ():
             path = Path(str(package.locate_file(file)))
