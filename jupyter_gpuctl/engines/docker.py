@@ -172,7 +172,7 @@ class DockerEngine:
             network_mode=spec.network,
             init=True,
             read_only=True,
-            tmpfs=dict.fromkeys(_WRITABLE, "rw,nosuid,nodev,exec,mode=1777"),
+            tmpfs=dict.fromkeys(_WRITABLE, _memory_for(spec.user)),
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             privileged=False,
@@ -310,6 +310,12 @@ class DockerEngine:
         if _refuses(self._socket):
             return f"nobody answers at {self._socket}", start
         return "", start
+
+
+def _memory_for(user: str) -> str:
+    """Options of a file system in memory; runc gives it the mode that the image's folder has."""
+    uid, _, gid = user.partition(":")
+    return f"rw,nosuid,nodev,exec,mode=1777,uid={uid},gid={gid}"
 
 
 def _refuses(path: str) -> bool:

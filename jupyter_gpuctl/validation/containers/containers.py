@@ -149,14 +149,14 @@ class Containers:
         """
         with tempfile.TemporaryDirectory(prefix="gpuctl-validate-") as seen:
             container = self._engine.create(self._only_to_look(image, seen))
-        try:
-            found: dict[str, Any] = {}
-            for folder in _data_folders(image):
-                for name, kernel in self._kernels_in(container, f"{folder}/kernels"):
-                    found.setdefault(name, kernel)
-            return found
-        finally:
-            self._engine.remove(container)
+            try:
+                found: dict[str, Any] = {}
+                for folder in _data_folders(image):
+                    for name, kernel in self._kernels_in(container, f"{folder}/kernels"):
+                        found.setdefault(name, kernel)
+                return found
+            finally:
+                self._engine.remove(container)
 
     def _only_to_look(self, image: Image, folder: str) -> ContainerSpec:
         return ContainerSpec(
