@@ -33,7 +33,7 @@ from jupyter_gpuctl.host.trees import die_with_parent
 
 _PATIENCE = 60.0
 _LEFT_OUT = {
-    "site-packages", "dist-packages", "test", "tests", "__pycache__", "idlelib", "tkinter",
+    "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter",
     "turtledemo", "ensurepip", "lib2to3",
 }  # fmt: skip
 _SPEC = {
@@ -169,7 +169,7 @@ def _fill(archive: tarfile.TarFile, packages: list[Distribution]) -> None:
     for package in packages:
         for file in package.files or ():
             path = Path(str(package.locate_file(file)))
-            if ".." not in file.parts and "__pycache__" not in file.parts and path.is_file():
+            if ".." not in file.parts and path.is_file():
                 _add(archive, str(path), f"/opt/kernel/site/{file}")
                 binaries |= {str(path)} if ".so" in path.name else set()
     shell = os.path.realpath("/bin/sh")
@@ -189,16 +189,18 @@ def _files_below(top: Path) -> Iterator[Path]:
 
 
 def _add(archive: tarfile.TarFile, path: str, name: str) -> None:
-    data = Path(path).read_bytes()
-    _put(archive, name, data, executable=os.access(path, os.X_OK))
+    found, data = os.stat(path), Path(path).read_bytes()
+    # What is compiled already holds for a source of the same time: each kernel saves a second.
+    _put(archive, name, data, executable=bool(found.st_mode & 0o111), at=int(found.st_mtime))
 
 
 def _put(
-    archive: tarfile.TarFile, name: str, data: str | bytes, *, executable: bool = False
+    archive: tarfile.TarFile, name: str, data: str | bytes, *, executable: bool = False, at: int = 0
 ) -> None:
     content = data.encode() if isinstance(data, str) else data
     entry = tarfile.TarInfo(name.lstrip("/"))
     entry.size, entry.mode = len(content), 0o755 if executable else 0o644
+    entry.mtime = at
     archive.addfile(entry, io.BytesIO(content))
 
 
