@@ -60,7 +60,7 @@ class Accounts:
         """A new census for each tenth of the limit: the last before the end tells who held it."""
         if reading.over or reading.used > max(limit / 4, self._counted_at + limit / 10):
             members = [process for process in self._tree.members() if process.pid != self.engine]
-            found = census(members, self.kernel, self._forked)
+            found = census(members, self.kernel, self._forked, reading.used)
             # After the kernel's killer has been here, those who held the memory are gone.
             if _sum(found) >= _sum(self.holders):
                 self.holders, self._counted_at = found, reading.used
