@@ -124,9 +124,11 @@ def test_a_folder_is_validated_followed_and_reported(server: LabServer, look: Lo
     expect(active).to_contain_text("y / 0")
     author.shoot("cell")
 
-    # What was asked for is remembered.
+    # What was asked for is remembered; what is run is what is seen.
+    author.page.keyboard.press("b")
     author.page.evaluate("void jupyterapp.commands.execute('gpuctl:validate-notebook')")
     expect(author.page.locator("#gpuctl-Limits-time")).to_have_value("2m")
+    expect(author.page.locator(".jp-Dialog")).to_contain_text("A notebook with changes was saved")
     author.page.keyboard.press("Escape")
 
 
