@@ -44,10 +44,10 @@ lab: system $(VENV)/.installed
 	JUPYTER_CONFIG_DIR=$(CURDIR)/.lab/config $(BIN)/jupyter lab --no-browser --GpuCtl.simulate_gpus=-1 \
 		--ServerApp.root_dir=$(CURDIR)/.lab/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
-# Two at a time; the groups are those of tests/conftest.py. Half of the time goes by in waiting for
+# Two at a time, shared as said in tests/conftest.py. Half of the time goes by in waiting for
 # browsers and kernels.
 test: system $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Hours of the monitor's life, and the property tests at length; not part of `make test`.
 soak: system $(VENV)/.installed

@@ -2,9 +2,11 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
 pytest_plugins = ["tests.fake_driver.fixtures", "pytest_jupyter.jupyter_server"]
@@ -21,14 +23,21 @@ settings.register_profile("soak", max_examples=3000, deadline=None)
 settings.load_profile("default")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several workers share the tests, a file is one's, and what runs a browser too: two
-    browsers that draw in software leave nothing of two cores. Those come first, for they take
-    longest.
+class Shares(LoadScopeScheduling):
+    """How several workers share the tests: a file is one's, and so is all that runs a browser, for
+    two browsers that draw in software leave nothing of two cores.
     """
-    for item in items:
-        browser = item.path.is_relative_to(TESTS / "browser")
-        group = "browser" if browser else item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "browser" if "tests/browser/" in file else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares:
+    """With ``-n``."""
+    return Shares(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first."""
     items.sort(key=lambda item: not item.path.is_relative_to(TESTS / "browser"))
