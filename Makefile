@@ -44,8 +44,8 @@ lab: system $(VENV)/.installed
 	JUPYTER_CONFIG_DIR=$(CURDIR)/.lab/config $(BIN)/jupyter lab --no-browser --GpuCtl.simulate_gpus=-1 \
 		--ServerApp.root_dir=$(CURDIR)/.lab/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
-# Two at a time, a file to each, in the order of the folders: the long ones come first. Half of the
-# time goes by in waiting for browsers and kernels.
+# Two at a time, shared as said in tests/conftest.py. Half of the time goes by in waiting for
+# browsers and kernels.
 test: system $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 

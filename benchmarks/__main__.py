@@ -1,8 +1,8 @@
 """Runs every benchmark in one go, prints the table, and writes it into docs/benchmarks.md.
 
-``python -m benchmarks [--quick] [--only NAME]… [--no-write] [--trace FOLDER]``. Exit status: 0
-measured, whether or not targets were met (the table says which); 2 wrong usage; 3 something could
-not be measured.
+``python -m benchmarks [--quick] [--only NAME]… [--without NAME]… [--no-write] [--trace FOLDER]``.
+Exit status: 0 measured, whether or not targets were met (the table says which); 2 wrong usage; 3
+something could not be measured.
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ def parts(
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     arguments.add_argument("--only", action="append", choices=NAMES, help="only these parts")
+    arguments.add_argument(
+        "--without", action="append", choices=NAMES, default=[], help="leave these parts out"
+    )
     arguments.add_argument("--quick", action="store_true", help="short runs: to see that all works")
     arguments.add_argument(
         "--no-write", action="store_true", help="leave docs/benchmarks.md and docs/replay.md alone"
@@ -88,10 +91,11 @@ def main() -> int:
     )
     given = arguments.parse_args()
     chosen = [name for name in NAMES if not given.only or name in given.only]
-    left_out = ""
-    if not (given.only or given.trace):
+    chosen = [name for name in chosen if name not in given.without]
+    left_out = "".join(f" Left out as asked for: {name}." for name in given.without)
+    if "replay" in chosen and not (given.only or given.trace):
         chosen.remove("replay")
-        left_out = " The replay is left out: no trace was given."
+        left_out += " The replay is left out: no trace was given."
         say(f"replay is left out: no trace. Give its folder with --trace or {replay.VARIABLE}.")
     peers = Peers(Path(), {})
     if not ALONE.issuperset(chosen):

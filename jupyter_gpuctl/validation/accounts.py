@@ -59,14 +59,14 @@ class Accounts:
     def count_holders(self, reading: Reading, limit: int) -> None:
         """A new census for each tenth of the limit: the last before the end tells who held it."""
         if reading.over or reading.used > max(limit / 4, self._counted_at + limit / 10):
-            found = self._census()
+            found = self._census(reading.used)
             # After the kernel's killer has been here, those who held the memory are gone.
             if _sum(found) >= _sum(self.holders):
                 self.holders, self._counted_at = found, reading.used
 
-    def _census(self) -> tuple[ProcessMemory, ...]:
+    def _census(self, used: int) -> tuple[ProcessMemory, ...]:
         members = [process for process in self._tree.members() if process.pid != self.engine]
-        return census(members, self.kernel, self._forked)
+        return census(members, self.kernel, self._forked, used)
 
     def exit_code(self) -> int | None:
         """Of the kernel, once it has ended; ``None``: not known."""

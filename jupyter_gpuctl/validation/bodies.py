@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InvalidInput
-from ..core.quantities import parse_bytes, parse_duration
+from ..core.quantities import format_bytes, parse_bytes, parse_duration
 from .wire import ReportFormat
 
 MOST_PATHS = 100
@@ -123,7 +123,8 @@ def _quantity(
     quantity = parse(value, name=name)
     if quantity < least or quantity <= 0 or not math.isfinite(quantity):
         message = f"{name}={_show(value)} leaves nothing to run in."
-        raise _invalid(name, message, "Give more, or none for no limit.")
+        enough = f"at least {format_bytes(int(least))}" if least else "more"
+        raise _invalid(name, message, f"Give {enough}, or none for no limit.")
     return [f"{option}={quantity}"]
 
 

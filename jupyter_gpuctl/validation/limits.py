@@ -29,6 +29,8 @@ _STEP = 1024**2
 """Bytes of inherited memory that are copied before the group's limit is raised by them."""
 _ROUNDED = 4 * 1024**2
 """Bytes by which the two accounts may differ: the kernel keeps them in batches."""
+_CROWD = 32
+"""Processes above which what each shares with others isn't asked any more."""
 _SHARES_EVERY = 0.5
 """Seconds between two looks at what is shared, which walk the page tables."""
 OVER_LIMIT = "memory"
@@ -247,17 +249,22 @@ def guard_for(
 
 
 def census(
-    members: Collection[ProcessInfo], kernel: int | None, whole: int | None = None
+    members: Collection[ProcessInfo], kernel: int | None, whole: int | None, used: int
 ) -> tuple[ProcessMemory, ...]:
-    """Who holds the memory, the largest first; at most the twenty largest.
+    """Who holds the ``used`` bytes, the largest first; at most the twenty largest.
 
-    ``whole``: the process whose pages are its own, though it shares them: a forked kernel.
+    ``whole``: the process whose pages are its own, though it shares them: a forked kernel. Of a
+    crowd it isn't asked who shares what with whom: each such answer waits for the process, and
+    those of a fork bomb are always busy. There ``used`` is shared out by what each has mapped.
     """
+    living = [process for process in members if not process.zombie]
+    crowd = len(living) > _CROWD
     sizes = [
-        ((resident if process.pid == whole else proportional)(process.pid), process)
-        for process in members
-        if not process.zombie
+        ((resident if crowd or process.pid == whole else proportional)(process.pid), process)
+        for process in living
     ]
+    if crowd and (mapped := sum(size for size, _ in sizes)) > used:
+        sizes = [(size * used // mapped, process) for size, process in sizes]
     held = [
         ProcessMemory(process.pid, process.name, size, process.pid == kernel)
         for size, process in sizes

@@ -62,9 +62,15 @@ def find_notebooks(
         if below is not None:
             some = [one for one in some if is_below(one.path, below)]
         if not some:
+            if os.path.isdir(path):
+                # "." says nothing to who has chosen the folder in a file browser.
+                name = os.path.basename(os.path.abspath(path)) if path in (".", "..") else path
+                message = f"{name!r} holds no notebook."
+            else:
+                message = f"{path!r} matches no notebook."
             raise InvalidInput(
                 "validate.nothing",
-                f"{path!r} {'holds' if os.path.isdir(path) else 'matches'} no notebook.",
+                message,
                 hint="What git or a setting ignores is left out; name such files to have them run.",
                 detail={"path": path},
             )

@@ -72,7 +72,15 @@ describe('a validation', () => {
       [{ cancelling: true }, /^Stopping/],
       [{ status: 'done', notebooks: two }, /1 of 2 notebooks did not pass/],
       [{ status: 'done', notebooks: two.slice(0, 1) }, /nothing went wrong/],
+      [
+        { status: 'done', notebooks: [notebook('a', 'failed')] },
+        /^The notebook did not pass/
+      ],
       [{ status: 'done' }, /nothing to run/],
+      [
+        { status: 'done', notebooks: [notebook('a', 'skipped')] },
+        /nothing to run/
+      ],
       [
         {
           status: 'cancelled',
@@ -90,7 +98,7 @@ describe('a validation', () => {
 
   it('is named by what is validated', () => {
     assert.equal(subject(['a/b.ipynb'], words), 'b.ipynb');
-    assert.equal(subject([''], words), 'All files');
+    assert.equal(subject([''], words), 'all files');
     assert.equal(subject(['a/b', 'c', 'd'], words), 'b and 2 more');
     assert.equal(shortName('a/b/c.ipynb', ['a']), 'b/c.ipynb');
     assert.equal(shortName('ab/c.ipynb', ['a']), 'ab/c.ipynb');

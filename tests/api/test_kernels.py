@@ -118,6 +118,7 @@ async def test_two_leases_of_one_kernel_give_it_both_gpus_in_order(desk):
     kernel = await desk.attach(kernel_id, one)
     both = one["devices"] + two["devices"]
     assert kernel["devices"] == both
+    await desk.kernel_when(kernel_id, applied="live")
     assert await desk.sees(kernel_id) == ",".join(both)
     await desk.api.delete(f"leases/{one['id']}")
     await desk.kernel_when(kernel_id, devices=two["devices"], applied="live")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+START = Path(__file__).with_name("start_server.py")
 TOKEN = "browser-test"
 PATIENCE = 30.0
 """Seconds that anything may take on a busy machine before a test gives up."""
@@ -90,8 +91,8 @@ class LabServer:
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "jupyter", self._command, "--no-browser"),
-                    *("--allow-root", "--ServerApp.port_retries=0"),
+                    *(sys.executable, "-P", str(START), self._command),
+                    *("--no-browser", "--allow-root", "--ServerApp.port_retries=0"),
                     *(f"--ServerApp.port={self.port}", f"--IdentityProvider.token={TOKEN}"),
                     f"--ServerApp.root_dir={self.notebooks}",
                     # So that a test can run a command of the application by its name.

@@ -39,6 +39,13 @@ def test_notebook_7_has_the_panel_in_its_view_menu(start: Start, look: Look) -> 
     item.locator(".jp-ToolbarButtonComponent").click()
     panel.shoot("notebook-7-attached", whole=True)
     page.keyboard.press("Escape")
+    # The main area holds the notebook only: what is validated is shown beside it.
+    page.get_by_role("menuitem", name="Run").click()
+    page.get_by_role("menuitem", name="Validate This Notebook…").click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Validate").click()
+    done = page.locator(".gpuctl-Validation[data-status='done']:visible")
+    expect(done).to_contain_text("nothing went wrong")
+    panel.shoot("notebook-7-validation", whole=True)
     # And by the menu, as a person finds it.
     page.get_by_role("menuitem", name="View").click()
     page.get_by_text("Right Sidebar").hover()

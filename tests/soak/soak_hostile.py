@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.hostile import SEGMENT
+from tests.system.hostile import SEGMENT, Case
 from tests.system.test_validate import HOSTILE, differences, run_hostile
 from tests.system.validating import SUPPORT, Run
 
@@ -20,6 +20,10 @@ FRIENDLY = {
     "error in a function", "prints into a widget",
 }  # fmt: skip
 """Cases that are there to be undisturbed."""
+BOMB = Case(
+    ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",), "out-of-memory", 0
+)
+"""Without an end: only where a control group bounds it, or it takes the machine."""
 
 
 def overruns(run: Run, limit: float) -> dict[str, float]:
@@ -54,5 +58,18 @@ def test_every_hostile_notebook_gets_its_verdict_in_every_way(
     for path in Path("/dev/shm").glob(f"{SEGMENT}*"):
         assert tier == "watcher", path
         path.unlink()
+    assert run.wait_until_nothing_is_left() == []
+    assert differences(run) == {}
+
+
+@pytest.mark.skipif(SUPPORT.version is None, reason=f"no control group here: {SUPPORT.reason}")
+@pytest.mark.parametrize("start", ["forked", "cold"])
+def test_a_fork_bomb_without_end_reaches_the_memory_limit_and_disturbs_nobody(
+    tmp_path: Path, start: str
+) -> None:
+    cases = {"bomb": BOMB, "passes": HOSTILE["passes"]}
+    run = run_hostile(tmp_path, cases, "cgroup", start)
+    cell = run.notebooks["course/bomb.ipynb"]["cells"][0]
+    print(f"\n{start}: the bomb was over after {cell['duration']:.2f} s")
     assert run.wait_until_nothing_is_left() == []
     assert differences(run) == {}

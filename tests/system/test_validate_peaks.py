@@ -104,10 +104,11 @@ def test_the_peak_of_a_cell_is_what_it_held(run: Run, name: str) -> None:
         none = next(cells)["peak_memory"]
         for size in load.sizes:
             grown = (next(cells)["peak_memory"] - none) / MIB
-            # What a child shares with a warm process is estimated by those who watch.
+            # Who watches sums up the highest of each child, which need not be of one moment, and
+            # estimates what it shares with its parent.
             watched = "watcher" in run.arguments
-            estimated = watched and "--cold" not in run.arguments and "spread" in load.call
-            within = max(0.1 * size, 6) if estimated else 0.05 * size
+            estimated = watched and "spread" in load.call
+            within = max(0.12 * size, 10) if estimated else 0.05 * size
             if not (load.only_groups and watched):
                 assert grown == pytest.approx(size, abs=within), load.cell(size)
 

@@ -208,9 +208,9 @@ class ContainerAccounts(Accounts):
     def exit_code(self) -> int | None:
         return self._guard.exit_code
 
-    def _census(self) -> tuple[ProcessMemory, ...]:
+    def _census(self, used: int) -> tuple[ProcessMemory, ...]:
         members = self._guard.members()
-        return census(members, self._guard.kernel(members))
+        return census(members, self._guard.kernel(members), None, used)
 
 
 def mounts_of(course: str) -> list[Mount]:

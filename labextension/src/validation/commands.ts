@@ -22,7 +22,7 @@ export interface ICommandsOptions {
   readonly browser: IDefaultFileBrowser | null;
   readonly palette: ICommandPalette | null;
   readonly validate: (paths: readonly string[]) => Promise<void>;
-  readonly show: (id: string) => void;
+  readonly show: (id: string, isRestored: boolean) => void;
   readonly words: Words;
 }
 
@@ -94,7 +94,7 @@ export function addCommands(options: ICommandsOptions): void {
     execute: async args => {
       const { id } = args;
       if (typeof id === 'string') {
-        show(id);
+        show(id, args['isRestored'] === true);
       } else {
         await attempt(() => choose(options), words);
       }
@@ -127,7 +127,11 @@ async function choose(options: ICommandsOptions): Promise<void> {
   const lines = items.map((item, position) => {
     const told = standing({ ...item, notebooks: [] }, words);
     const state = item.status === 'done' ? item.summary : told;
-    return `${position + 1}. ${subject(item.paths, words)}: ${state}`;
+    const time = new Date(item.created_at).toLocaleTimeString([], {
+      timeStyle: 'short'
+    });
+    const what = subject(item.paths, words);
+    return `${position + 1}. ${time} ${what}: ${state}`;
   });
   const { button, value } = await InputDialog.getItem({
     title: words.__('Show which validation?'),
@@ -137,6 +141,6 @@ async function choose(options: ICommandsOptions): Promise<void> {
   });
   const found = items[lines.indexOf(value ?? '')];
   if (button.accept && found) {
-    show(found.id);
+    show(found.id, false);
   }
 }

@@ -13,6 +13,8 @@ const ACCEPT = 1;
 
 interface IProps {
   readonly form: LimitForm;
+  /** How many notebooks were saved for it. */
+  readonly saved: number;
   readonly words: Words;
 }
 
@@ -68,6 +70,12 @@ export class ValidationDialog extends Dialog<void> {
       if (!this.isDisposed) {
         super.resolve(ACCEPT);
       }
+      return;
+    }
+    const field = this._props.form.state.problem?.field;
+    if (field) {
+      const input = `#gpuctl-Limits-${field}`;
+      this.node.querySelector<HTMLInputElement>(input)?.focus();
     }
   }
 
@@ -75,7 +83,7 @@ export class ValidationDialog extends Dialog<void> {
 }
 
 function FormView(props: IProps): React.JSX.Element {
-  const { form, words } = props;
+  const { form, saved, words } = props;
   return (
     <UseSignal signal={form.changed}>
       {() => (
@@ -84,6 +92,12 @@ function FormView(props: IProps): React.JSX.Element {
             {words.__(
               'Each notebook is run from top to bottom, in a kernel of its own, under these limits. The files stay as they are.'
             )}
+            {saved > 0 &&
+              ` ${words._n(
+                'A notebook with changes was saved, to be validated as it is seen.',
+                '%1 notebooks with changes were saved, to be validated as they are seen.',
+                saved
+              )}`}
           </p>
           <Field
             {...props}

@@ -12,7 +12,8 @@ import { ENDED } from './sentences';
 const SEEN = 1000;
 const UNSEEN = 5000;
 
-/** Milliseconds at most between two tries while the server is away. */
+/** Milliseconds at most between two tries while the server is away: seen, and not. */
+const LONGEST_SEEN = 10_000;
 const LONGEST = 30_000;
 
 export interface IFollowing {
@@ -20,7 +21,9 @@ export interface IFollowing {
   readonly answer: ValidationAnswer | null;
   /** The server doesn't answer now. */
   readonly isAway: boolean;
-  /** The server knows nothing of it, or refuses; empty: it does not. */
+  /** The server, most likely a new one, knows nothing of it. */
+  readonly isLost: boolean;
+  /** Why the server refuses; empty: it does not. */
   readonly refusal: string;
 }
 
@@ -66,7 +69,7 @@ export class Follower {
   async cancel(): Promise<void> {
     const { answer } = this._state;
     // What has ended would be forgotten.
-    if (answer && !ENDED.has(answer.status)) {
+    if (answer && !ENDED.has(answer.status) && !this._state.isLost) {
       this._take(await this._api.cancel(this.id));
     }
   }
@@ -81,11 +84,13 @@ export class Follower {
       this._take(await this._api.one(this.id));
     } catch (reason) {
       if (reason instanceof ApiError) {
-        this._set({ refusal: `${reason.message} ${reason.hint}`.trim() });
         if (reason.status === 404) {
+          this._set({ isLost: true, isAway: false, refusal: '' });
           this._stop();
           return;
         }
+        const refusal = `${reason.message} ${reason.hint}`.trim();
+        this._set({ isAway: false, refusal });
       } else if (reason instanceof ServerAway) {
         this._set({ isAway: true });
       }
@@ -120,11 +125,17 @@ export class Follower {
   }
 
   private _frequency() {
-    const interval = this._isSeen() ? SEEN : UNSEEN;
-    return { interval, backoff: 2, max: LONGEST };
+    return this._isSeen()
+      ? { interval: SEEN, backoff: 2, max: LONGEST_SEEN }
+      : { interval: UNSEEN, backoff: 2, max: LONGEST };
   }
 
-  private _state: IFollowing = { answer: null, isAway: false, refusal: '' };
+  private _state: IFollowing = {
+    answer: null,
+    isAway: false,
+    isLost: false,
+    refusal: ''
+  };
   private _isOver = false;
   private readonly _poll: Poll<void>;
   private readonly _changed = new Signal<this, void>(this);

@@ -134,9 +134,12 @@ function problemOf(reason: ApiError | ServerAway): IProblem {
   if (reason instanceof ServerAway) {
     return { field: null, text: reason.message };
   }
-  const name = reason.detail['name'];
-  return {
-    field: typeof name === 'string' ? (FIELDS[name] ?? null) : null,
-    text: `${reason.message} ${reason.hint}`.trim()
-  };
+  const { name } = reason.detail;
+  const field = typeof name === 'string' ? (FIELDS[name] ?? null) : null;
+  // Beside its field, `memory_limit='soon'` is just `'soon'`.
+  const text =
+    field === null
+      ? reason.message
+      : reason.message.replace(`${String(name)}=`, '');
+  return { field, text: `${text} ${reason.hint}`.trim() };
 }

@@ -1,8 +1,11 @@
 /** Notebooks of the application, as far as this wing needs them. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { Contents } from '@jupyterlab/services';
+import { Notification } from '@jupyterlab/apputils';
+import { ServerConnection, type Contents } from '@jupyterlab/services';
 import type { Widget } from '@lumino/widgets';
+
+import type { Words } from '../format';
 
 /** A notebook that is open. Told by what it has, so that Lab's own package isn't loaded. */
 interface INotebookWidget extends Widget {
@@ -28,19 +31,27 @@ function isNotebook(widget: unknown): widget is INotebookWidget {
   );
 }
 
+function isDirty({ context }: INotebookWidget): boolean {
+  return context.model.dirty;
+}
+
 /** The path of the notebook in front; `null`: there is none. */
 export function inFront(app: JupyterFrontEnd): string | null {
   const widget = app.shell.currentWidget;
   return isNotebook(widget) ? widget.context.path : null;
 }
 
-/** What is validated is what is on disk: save the open notebooks among `paths`, or below them. */
+/**
+ * What is validated is what is on disk: save the open notebooks among `paths`, or below them.
+ * Says how many there were.
+ */
 export async function save(
   app: JupyterFrontEnd,
   paths: readonly string[]
-): Promise<void> {
+): Promise<number> {
+  let saved = 0;
   for (const widget of app.shell.widgets('main')) {
-    if (isNotebook(widget) && widget.context.model.dirty) {
+    if (isNotebook(widget) && isDirty(widget)) {
       const path = pathOnServer(
         app.serviceManager.contents,
         widget.context.path
@@ -50,20 +61,35 @@ export async function save(
       );
       if (isMeant) {
         await widget.context.save();
+        // It tells itself why it could not be.
+        saved += isDirty(widget) ? 0 : 1;
       }
     }
   }
+  return saved;
 }
 
-/** Open a notebook, and make one of its cells the active one. */
+/** Open a notebook, and make one of its cells the active one. Tells if it is gone. */
 export async function open(
   app: JupyterFrontEnd,
   path: string,
-  cell: number | null
+  cell: number | null,
+  words: Words
 ): Promise<void> {
-  const widget: unknown = await app.commands.execute('docmanager:open', {
-    path
-  });
+  let widget: unknown;
+  try {
+    widget = await app.commands.execute('docmanager:open', { path });
+  } catch (reason) {
+    if (!(reason instanceof ServerConnection.ResponseError)) {
+      throw reason;
+    }
+    const told =
+      reason.response.status === 404
+        ? words.__('%1 is not there any more: renamed, or deleted.', path)
+        : words.__('%1 can’t be opened: %2', path, reason.message);
+    Notification.error(told, { autoClose: 5000 });
+    return;
+  }
   if (!isNotebook(widget)) {
     return;
   }

@@ -25,7 +25,7 @@ import { ValidationDialog } from './dialog';
 import { Follower } from './follower';
 import { LimitForm } from './form';
 import { open, save } from './notebooks';
-import { standing, subject } from './sentences';
+import { isGood, standing, subject } from './sentences';
 import { ReportTab, ValidationTab } from './tabs';
 
 /** The translation domain: the Python package's name. */
@@ -64,10 +64,10 @@ const validation: JupyterFrontEndPlugin<void> = {
     const tabs = new Tabs(app, api, words, paths => validate(paths));
 
     async function validate(paths: readonly string[]): Promise<void> {
-      await save(app, paths);
-      const saved = await stateDB?.fetch(LIMITS).catch(() => undefined);
-      const form = new LimitForm(body => api.start(body), paths, saved);
-      const dialog = new ValidationDialog({ form, words });
+      const saved = await save(app, paths);
+      const before = await stateDB?.fetch(LIMITS).catch(() => undefined);
+      const form = new LimitForm(body => api.start(body), paths, before);
+      const dialog = new ValidationDialog({ form, saved, words });
       await dialog.launch();
       if (dialog.answer) {
         void stateDB?.save(LIMITS, { ...form.state.fields });
@@ -81,14 +81,21 @@ const validation: JupyterFrontEndPlugin<void> = {
       browser,
       palette,
       validate,
-      show: id => {
-        tabs.show(id);
+      show: (id, isRestored) => {
+        if (isRestored) {
+          tabs.restore(id);
+        } else {
+          tabs.show(id);
+        }
       },
       words
     });
     void restorer?.restore(tabs.tracker, {
       command: CommandIDs.showValidation,
-      args: ({ content }) => ({ id: content.follower.id }),
+      args: ({ content }) => ({
+        id: content.follower.id,
+        isRestored: true
+      }),
       name: ({ content }) => content.follower.id
     });
   }
@@ -110,15 +117,41 @@ class Tabs {
   readonly tracker: WidgetTracker<MainAreaWidget<ValidationTab>>;
 
   show(id: string): void {
-    const { shell } = this._app;
     const found = this.tracker.find(
       ({ content }) => content.follower.id === id
     );
     const widget = found ?? this._make(id);
+    this._place(widget);
+  }
+
+  /** A tab of an earlier page; none if the server was started anew since. */
+  restore(id: string): void {
+    this.show(id);
+    const widget = this.tracker.find(
+      ({ content }) => content.follower.id === id
+    );
+    const follower = widget?.content.follower;
+    follower?.changed.connect(() => {
+      const { answer, isLost } = follower.state;
+      if (isLost && answer === null) {
+        widget?.dispose();
+      }
+    });
+  }
+
+  private _place(widget: MainAreaWidget): void {
+    const { shell } = this._app;
     if (!widget.isAttached) {
       shell.add(widget, 'main');
     }
     shell.activateById(widget.id);
+    void this._app.restored.then(() => {
+      // The main area of Notebook 7 holds one widget, and takes no other.
+      if (!widget.isAttached && !widget.isDisposed) {
+        shell.add(widget, 'right');
+        shell.activateById(widget.id);
+      }
+    });
   }
 
   private _make(id: string): MainAreaWidget<ValidationTab> {
@@ -130,7 +163,7 @@ class Tabs {
       follower,
       words,
       actions: {
-        open: (path, cell) => void open(this._app, path, cell),
+        open: (path, cell) => void open(this._app, path, cell, words),
         cancel: () => void attempt(() => follower.cancel(), words),
         showReport: () => void attempt(() => this._showReport(follower), words),
         download: format =>
@@ -145,6 +178,7 @@ class Tabs {
     });
     const widget = new MainAreaWidget({ content: tab });
     widget.id = `${tab.id}-area`;
+    widget.toolbar.hide();
     void this.tracker.add(widget);
     return widget;
   }
@@ -152,7 +186,13 @@ class Tabs {
   private _tell(answer: ValidationAnswer): void {
     const words = this._words;
     const told = `${subject(answer.paths, words)}: ${standing(answer, words)}`;
-    Notification.emit(told, answer.status === 'failed' ? 'error' : 'info', {
+    const type =
+      answer.status === 'failed'
+        ? 'error'
+        : answer.notebooks.every(isGood)
+          ? 'info'
+          : 'warning';
+    Notification.emit(told, type, {
       autoClose: 10_000,
       actions: [
         {
@@ -178,9 +218,9 @@ class Tabs {
     const content = new ReportTab(follower.id, title, report, this._words);
     const widget = new MainAreaWidget({ content });
     widget.id = `${content.id}-area`;
+    widget.toolbar.hide();
     this._reports.set(follower.id, widget);
-    shell.add(widget, 'main');
-    shell.activateById(widget.id);
+    this._place(widget);
   }
 
   private async _download(id: string, format: ReportFormat): Promise<void> {

@@ -47,7 +47,7 @@ export function verdictWords(
 /** What is validated: `lectures`, `01-intro.ipynb and 3 more`. */
 export function subject(paths: readonly string[], words: Words): string {
   const [first = ''] = paths;
-  const name = first.slice(first.lastIndexOf('/') + 1) || words.__('All files');
+  const name = first.slice(first.lastIndexOf('/') + 1) || words.__('all files');
   return paths.length > 1
     ? words.__('%1 and %2 more', name, paths.length - 1)
     : name;
@@ -87,7 +87,7 @@ export function standing(answer: ValidationAnswer, words: Words): string {
 function verdictLine(answer: ValidationAnswer, words: Words): string {
   const { length } = answer.notebooks;
   const bad = answer.notebooks.filter(one => !isGood(one)).length;
-  if (length === 0) {
+  if (answer.notebooks.every(({ verdict }) => verdict === 'skipped')) {
     return words.__('There was nothing to run');
   }
   return bad === 0
@@ -96,7 +96,20 @@ function verdictLine(answer: ValidationAnswer, words: Words): string {
         '%1 notebooks: nothing went wrong',
         length
       )
-    : words.__('%1 of %2 notebooks did not pass', bad, length);
+    : words._n(
+        'The notebook did not pass',
+        '%2 of %1 notebooks did not pass',
+        length,
+        bad
+      );
+}
+
+/** How far it was when the server forgot it. */
+export function lostLine(answer: ValidationAnswer, words: Words): string {
+  const { done, total } = answer.progress;
+  return total === null
+    ? words.__('Ended before a notebook had run')
+    : words.__('Ended early: %1 of %2 notebooks had been run', done, total);
 }
 
 /** `Each notebook may take 10 min and 2.0 GiB.` */

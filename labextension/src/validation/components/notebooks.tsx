@@ -96,10 +96,7 @@ function Reason(
   const source = error?.source ?? notebook.first_line;
   return (
     <div className="gpuctl-Checked-reason">
-      <p>
-        {reason}
-        {hint && ` · ${hint}`}
-      </p>
+      <LongText text={hint ? `${reason} · ${hint}` : reason} words={words} />
       {cell !== null && source && <pre>{source}</pre>}
       {cell !== null && (
         <button
@@ -116,6 +113,33 @@ function Reason(
   );
 }
 
+/** What an error says may fill pages: that much of it at first. */
+const SHOWN = 400;
+
+function LongText(props: { text: string; words: Words }): React.JSX.Element {
+  const { text, words } = props;
+  const [isWhole, setWhole] = React.useState(false);
+  // A little more isn't worth a click.
+  if (text.length <= SHOWN * 1.25) {
+    return <p>{text}</p>;
+  }
+  return (
+    <p>
+      {isWhole ? text : `${text.slice(0, SHOWN)}…`}{' '}
+      <button
+        type="button"
+        className="gpuctl-Link"
+        aria-expanded={isWhole}
+        onClick={() => {
+          setWhole(!isWhole);
+        }}
+      >
+        {isWhole ? words.__('Show less') : words.__('Show all')}
+      </button>
+    </p>
+  );
+}
+
 function Findings(
   props: IProps & { notebook: CheckedNotebook }
 ): React.JSX.Element | null {
@@ -129,7 +153,7 @@ function Findings(
         const { cell } = finding;
         return (
           <li key={position}>
-            {finding.message}{' '}
+            <LongText text={finding.message} words={words} />
             {typeof cell === 'number' && (
               <button
                 type="button"

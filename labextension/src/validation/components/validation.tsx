@@ -6,7 +6,14 @@ import * as React from 'react';
 import type { Words } from '../../format';
 import type { ReportFormat, ValidationAnswer } from '../../wire';
 import type { Follower, IFollowing } from '../follower';
-import { ENDED, limitsLine, sorted, standing, subject } from '../sentences';
+import {
+  ENDED,
+  limitsLine,
+  lostLine,
+  sorted,
+  standing,
+  subject
+} from '../sentences';
 import { Checked, Running, type INotebookActions } from './notebooks';
 
 export interface IValidationActions extends INotebookActions {
@@ -22,7 +29,10 @@ export interface IValidationProps {
   readonly words: Words;
 }
 
-type Props = IValidationProps & { answer: ValidationAnswer };
+type Props = IValidationProps & {
+  readonly answer: ValidationAnswer;
+  readonly isLost: boolean;
+};
 
 export function ValidationView(props: IValidationProps): React.JSX.Element {
   const { follower } = props;
@@ -41,8 +51,15 @@ function Content(
   return (
     <div
       className="gpuctl-Validation"
-      data-status={answer?.status ?? 'unknown'}
+      data-status={state.isLost ? 'lost' : (answer?.status ?? 'unknown')}
     >
+      {state.isLost && (
+        <p className="gpuctl-Validation-notice" role="alert">
+          {words.__(
+            'The Jupyter server no longer knows this validation: most likely it was started anew, which ends what runs.'
+          )}
+        </p>
+      )}
       {state.isAway && (
         <p className="gpuctl-Validation-notice" role="alert">
           {words.__(
@@ -56,16 +73,18 @@ function Content(
         </p>
       )}
       {answer ? (
-        <Known {...props} answer={answer} />
+        <Known {...props} answer={answer} isLost={state.isLost} />
       ) : (
-        !state.isAway && !state.refusal && <p>{words.__('Loading…')}</p>
+        !state.isAway &&
+        !state.isLost &&
+        !state.refusal && <p>{words.__('Loading…')}</p>
       )}
     </div>
   );
 }
 
 function Known(props: Props): React.JSX.Element {
-  const { answer, words, actions } = props;
+  const { answer, isLost, words, actions } = props;
   const { paths, progress, problem } = answer;
   return (
     <>
@@ -75,7 +94,7 @@ function Known(props: Props): React.JSX.Element {
           {problem.message}
         </p>
       )}
-      {progress.running.length > 0 && (
+      {!isLost && progress.running.length > 0 && (
         <Running
           notebooks={progress.running}
           paths={paths}
@@ -104,14 +123,14 @@ function Known(props: Props): React.JSX.Element {
 }
 
 function Head(props: Props): React.JSX.Element {
-  const { answer, words } = props;
+  const { answer, isLost, words } = props;
   const { done, total } = answer.progress;
-  const isOver = ENDED.has(answer.status);
+  const isOver = ENDED.has(answer.status) || isLost;
   return (
     <header className="gpuctl-Validation-head">
       <h2 title={answer.paths.join(', ')}>{subject(answer.paths, words)}</h2>
       <p className="gpuctl-Validation-standing" role="status">
-        {standing(answer, words)}
+        {isLost ? lostLine(answer, words) : standing(answer, words)}
       </p>
       {!isOver && (
         <progress
@@ -134,8 +153,8 @@ function Head(props: Props): React.JSX.Element {
 }
 
 function Buttons(props: Props): React.JSX.Element {
-  const { answer, actions, words } = props;
-  if (!ENDED.has(answer.status)) {
+  const { answer, isLost, actions, words } = props;
+  if (!ENDED.has(answer.status) && !isLost) {
     return (
       <div className="gpuctl-Buttons">
         <button
