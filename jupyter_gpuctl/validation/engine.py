@@ -99,6 +99,7 @@ class Engine(ExecutePreprocessor):
             self._deadline = now + self._job.limits.time
         manager = cast(KernelManager, self.km)
         manager.try_often()
+        manager.avoid_ports()
         if self._job.seed is not None:
             pid, word = self._job.seed
             manager.seed = Seed(pid, word, self._job.entrances)
