@@ -109,12 +109,14 @@ class Engine(ExecutePreprocessor):
             self._deadline = now + self._job.limits.time
         manager = cast(KernelManager, self.km)
         manager.try_often()
-        if self._job.seed is not None:
-            pid, word = self._job.seed
-            manager.seed = Seed(pid, word, self._job.entrances)
         if self._job.container is not None:
             kernel = specification(self._job.container, manager.kernel_name)
             Contained(kernel, f"{self._job.scratch}/{LINK}", self._ask).prepare(manager)
+        else:
+            manager.avoid_ports()
+        if self._job.seed is not None:
+            pid, word = self._job.seed
+            manager.seed = Seed(pid, word, self._job.entrances)
         await super().async_start_new_kernel(preexec_fn=self._enter, **kwargs)
         self._process = getattr(getattr(self.km, "provisioner", None), "process", None)
 

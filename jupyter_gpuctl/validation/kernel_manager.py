@@ -12,7 +12,9 @@ import json
 import os
 import select
 import signal
+import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import Empty
@@ -172,6 +174,17 @@ class KernelManager(AsyncKernelManager):
     def try_often(self) -> None:
         """Connect again soon where the kernel's sockets aren't there yet; zmq waits 100 ms."""
         self.context.setsockopt(zmq.RECONNECT_IVL, _CONNECT_EVERY)
+
+    def avoid_ports(self) -> None:
+        """Let kernels that are known to know them have sockets of names instead of ports.
+
+        jupyter_client gives a kernel ports that were free a moment ago. When many kernels start at
+        once, one of them may be taken until it binds it; ipykernel then hangs or dies. A random
+        name in Linux's abstract namespace nobody else has, and its length doesn't depend on a path.
+        """
+        spec = self.kernel_spec
+        if sys.platform == "linux" and spec is not None and "ipykernel_launcher" in spec.argv:
+            self.transport, self.ip = "ipc", f"@jupyter-gpuctl-{uuid.uuid4().hex}"
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         if self.seed is None:

@@ -57,6 +57,15 @@ def test_what_notebooks_share_is_imported_before_and_only_for_those(tmp_path: Pa
     assert said == ["True", "True", "False"]
 
 
+@pytest.mark.parametrize("start", ["forked", "cold"])
+def test_a_kernel_needs_no_port_that_somebody_else_may_take(tmp_path: Path, start: str) -> None:
+    look = "import ipykernel\nheard_at = ipykernel.get_connection_info(unpack=True)\n"
+    write_notebook(tmp_path / "n.ipynb", [look + "assert heard_at['transport'] == 'ipc', heard_at"])
+    run = validate(tmp_path, ".", "--json", *(["--cold"] if start == "cold" else []))
+    assert result(run)["verdict"] == "passed", result(run)["reason"]
+    assert result(run)["started"] == start
+
+
 POISON = """
 import builtins, os, random, sys, quiet
 seen = [hasattr(builtins, 'poison'), 'POISON' in os.environ, 'poison' in sys.modules,

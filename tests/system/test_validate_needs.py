@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from .validating import SUPPORT, validate, write_notebook
 
 MIB = 1024**2
 _HELD = 300
+UNCOUNTED = 64 * resource.getpagesize() * (os.cpu_count() or 1)
+"""Bytes that Linux may not yet have added up in ``memory.stat``: 64 pages a processor."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,8 @@ def test_a_course_passes_under_what_is_recommended_and_fails_below_its_peak(cour
     assert values["memory"]["limit"] == f"{told['memory_limit'] // MIB}M"
     assert peak < told["memory_limit"]
     if SUPPORT.version is not None:
-        assert 100 * MIB <= first.notebooks["b.ipynb"]["peak_shared"] < 106 * MIB
+        shared = first.notebooks["b.ipynb"]["peak_shared"]
+        assert 100 * MIB - UNCOUNTED <= shared < 106 * MIB + UNCOUNTED
         assert told["shm_size"] == 128 * MIB
     limit = f"{told['memory_limit'] // MIB}MiB"
     again = validate(course, "a.ipynb", "b.ipynb", "--no-cache", "--memory-limit", limit)
