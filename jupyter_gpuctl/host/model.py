@@ -93,6 +93,7 @@ class ProcessInfo:
     """That of children which have ended and which it has waited for."""
     zombie: bool = False
     """It has ended, and its parent has not taken notice yet."""
+    threads: int = 1
 
     @property
     def identity(self) -> tuple[int, int]:

@@ -46,6 +46,7 @@ def parse_stat(text: str) -> ProcessInfo:
         cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICK,
         waited_cpu_seconds=(int(fields[13]) + int(fields[14])) / _TICK,
         zombie=fields[0] in "ZX",
+        threads=int(fields[17]),
     )
 
 

@@ -35,6 +35,7 @@ _SHARES_EVERY = 0.5
 """Seconds between two looks at what is shared, which walk the page tables."""
 OVER_LIMIT = "memory"
 OVER_MACHINE = "machine"
+OVER_TASKS = "tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Reading:
     used: int
     over: str | None
     """``memory``: the limit was reached; ``machine``: the kernel killed for want of memory
-    elsewhere; else ``None``."""
+    elsewhere; ``tasks``: there are more processes than may be; else ``None``."""
     cache: int = 0
     watermark: int | None = None
     fresh: bool = False
@@ -208,10 +209,15 @@ class Watcher:
         beside = (lambda pids: 0) if self._shares is None else self._shares.of_others
         self._memory = SharedMemory(limit, beside)
         self._watermarks = Watermarks()
+        self._used = 0
 
     def read(self) -> Reading:
-        pids = [process.pid for process in self._tree.members() if process.pid not in self._spared]
-        used = self._memory.read(pids)
+        members = [one for one in self._tree.members() if one.pid not in self._spared]
+        if sum(one.threads for one in members if not one.zombie) > TASKS:
+            # To read the memory of each would give a fork bomb the time to double.
+            return Reading(self._used, OVER_TASKS)
+        pids = [one.pid for one in members]
+        used = self._used = self._memory.read(pids)
         if self._shares is not None and len(pids) == 1:
             self._shares.look(pids[0], used)
         highest = used + self._watermarks.read(self._memory.held)

@@ -24,6 +24,7 @@ from .events import (
     PlannedCell,
     Refused,
 )
+from .limits import OVER_TASKS, TASKS
 from .model import CellError, CellResult, CellStatus, Limits, NotebookResult, Started, Verdict
 
 _STATUS_OF = {
@@ -147,6 +148,10 @@ def _ended_by_worker(
     if end.cause == "machine":
         reason = f"the machine, or our container, ran out of memory in {log.where('the kernel')}"
         return Verdict.OUT_OF_MEMORY, reason, "Give --memory-limit, or fewer --jobs.", log.last
+    if end.cause == OVER_TASKS:
+        reason = f"{log.where()} had more than {TASKS} processes and threads at once"
+        hint = "Start fewer at once; a pool needs no more of them than there are cores."
+        return Verdict.KERNEL_DIED, reason, hint, log.last
     if end.cause == "outputs":
         reason = f"the outputs of {log.where('the kernel')} filled the validator's own memory"
         return Verdict.OUT_OF_MEMORY, reason, "Print less, or write it to a file.", log.last

@@ -70,7 +70,8 @@ def _own(folder: Path) -> Iterator[str]:
             [
                 "dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec",
                 "--pidfile", folder / "pid", "--host", address, "--iptables=false",
-                "--ip6tables=false", "--bridge=none", "--containerd-namespace", f"gpuctl-test-{os.getpid()}",
+                "--ip6tables=false", "--bridge=none",
+                "--containerd-namespace", f"gpuctl-test-{os.getpid()}",
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             preexec_fn=die_with_parent,

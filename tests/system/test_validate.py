@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_gpuctl.validation.limits import TASKS
+
 from .hostile import MORE, SEGMENT, SYSV_KEY, Case
 from .validating import SUPPORT, Run, tagged, validate, wait_for, write_notebook
 
@@ -291,6 +293,31 @@ def test_peaks_and_cpu_are_those_of_the_cell_that_used_them(tmp_path: Path, tier
     assert found[3]["cpu_seconds"] == pytest.approx(1, abs=0.3)
     assert found[2]["cpu_seconds"] < 0.5
     assert run.status == 0
+
+
+CROWD = """
+import threading
+over = threading.Event()
+for _ in range({count}):
+    threading.Thread(target=over.wait, daemon=True).start()
+over.wait(30), over.set()
+"""
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_crowd_of_threads_is_kept_small_and_told(tmp_path: Path, tier: str) -> None:
+    if tier == "cgroup" and SUPPORT.version is None:
+        pytest.skip(f"no control group can be limited here: {SUPPORT.reason}")
+    write_notebook(tmp_path / "n.ipynb", ["pass", CROWD.format(count=TASKS + 50)])
+    run = validate(tmp_path, "n.ipynb", "--json", "--limit-tier", tier)
+    found = run.notebooks["n.ipynb"]
+    assert found["cell"] == 1
+    if tier == "watcher":
+        assert found["verdict"] == "kernel-died"
+        assert f"more than {TASKS} processes and threads at once" in found["reason"]
+    else:
+        assert found["verdict"] == "failed"
+        assert "can't start new thread" in found["reason"]
 
 
 def test_the_notebook_s_own_limit_ends_it_and_says_so(tmp_path: Path) -> None:

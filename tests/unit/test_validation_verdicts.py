@@ -27,6 +27,7 @@ from jupyter_gpuctl.validation.events import (
     from_line,
     to_line,
 )
+from jupyter_gpuctl.validation.limits import TASKS
 from jupyter_gpuctl.validation.model import (
     CellError,
     CellStatus,
@@ -194,6 +195,13 @@ def test_a_notebook_with_nothing_to_run_is_skipped() -> None:
     assert set(statuses(result)) == {CellStatus.SKIPPED}
 
 
+def test_a_crowd_of_processes_is_named_as_what_ended_it() -> None:
+    result = verdict(BEGUN, cause="tasks")
+    assert result.verdict is Verdict.KERNEL_DIED
+    assert result.reason == f"cell 3 had more than {TASKS} processes and threads at once"
+    assert statuses(result) == ["ok", "kernel-died", "skipped", "not-run"]
+
+
 def test_a_stopped_notebook_is_skipped_and_says_where() -> None:
     result = verdict(BEGUN, cause="stopped")
     assert (result.verdict, result.reason) == (Verdict.SKIPPED, "interrupted in cell 3")
@@ -219,7 +227,9 @@ def test_a_run_without_an_end_has_no_verdict() -> None:
         judge("n.ipynb", LIMITS, BEGUN)
 
 
-CAUSES = st.sampled_from([None, "memory", "machine", "time", "outputs", "stopped", "start"])
+CAUSES = st.sampled_from(
+    [None, "memory", "machine", "tasks", "time", "outputs", "stopped", "start"]
+)
 EVENTS = st.sampled_from(
     [
         *BEGUN,
