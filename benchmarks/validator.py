@@ -76,7 +76,7 @@ def figures(rounds: int) -> Iterator[Figure]:
             *("s", forked, f"pytest --nbmake -n {JOBS}", theirs),
             *(f"{FASTER['nbmake']:.0f} times less", theirs / forked >= FASTER["nbmake"]),
         )
-        convert = [str(python), "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook"]
+        convert = [str(python), "-m", "nbconvert", "--execute", "--to", "notebook"]
         convert += ["--output-dir", str(folder / "out")]
         loop = sum(seconds([*convert, str(each)]) for each in sorted(course.iterdir()))
         yield Figure(
@@ -121,10 +121,12 @@ def _environment() -> Path:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", FOLDER / "course"], check=True)
     (site,) = (FOLDER / "course/lib").glob("python3*/site-packages")
-    if not (site / "nbmake").exists():
-        needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    installed = FOLDER / "course/installed"
+    if not installed.exists() or installed.read_text() != "\n".join(needed):
         command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         held = ["-c", str(ROOT / "tests/constraints.txt")]
         subprocess.run([*command, *held, *needed, *PACKAGES], check=True)
+        installed.write_text("\n".join(needed))
     (site / "jupyter_gpuctl.pth").write_text(f"{ROOT}\n")
     return python

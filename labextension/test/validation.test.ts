@@ -142,7 +142,8 @@ describe('a validation', () => {
 
 describe('the limits that are asked for', () => {
   it('are left to the settings where they are left empty', () => {
-    const body = bodyOf(['a'], remembered({ time: ' 10m ', cold: true }));
+    const saved = { time: ' 10m ', gpuMemory: '4GiB', cold: true };
+    const body = bodyOf(['a'], remembered(saved), false);
     assert.deepEqual(body, {
       paths: ['a'],
       time_limit: '10m',
@@ -153,6 +154,12 @@ describe('the limits that are asked for', () => {
       cold: true,
       cache: null
     });
+  });
+
+  it('are those for GPUs only where there are any', () => {
+    const fields = remembered({ gpuMemory: '4GiB' });
+    assert.equal(bodyOf(['a'], fields, true).gpu_memory_limit, '4GiB');
+    assert.equal(bodyOf(['a'], fields, false).gpu_memory_limit, null);
   });
 
   it('are not taken from a memory that holds something else', () => {

@@ -177,6 +177,21 @@ def test_what_can_not_be_validated_is_told_with_the_mend(server: LabServer, look
     expect(author.page.locator(".Toastify__toast")).to_contain_text("is not there any more")
 
 
+def test_where_there_are_gpus_their_memory_can_be_limited(
+    server: LabServer, simulated: LabServer, look: Look
+) -> None:
+    field = "#gpuctl-Limits-gpuMemory"
+    for where, count in ((server, 0), (simulated, 1)):
+        where.add_notebook("gpus.ipynb", "x = 1")
+        author = Author(look(where).visit("lab/workspaces/gpu-memory"))
+        author.select("gpus.ipynb", choose="Validate This Notebook")
+        expect(author.page.locator("#gpuctl-Limits-memory")).to_be_visible()
+        expect(author.page.locator(field)).to_have_count(count)
+    author.validate(gpuMemory="lots")
+    expect(author.page.locator(f"{field}-problem")).to_contain_text("'lots' is not")
+    author.shoot("gpu-memory")
+
+
 def test_a_server_that_ends_is_told_and_so_is_the_next(server: LabServer, look: Look) -> None:
     server.add_notebook("endless.ipynb", "import time\ntime.sleep(600)")
     author = Author(look(server).visit("lab/workspaces/away"))

@@ -117,6 +117,14 @@ function FormView(props: IProps): React.JSX.Element {
             title={words.__('Memory')}
             note={words.__('such as 2GiB')}
           />
+          {form.hasGpus && (
+            <Field
+              {...props}
+              name="gpuMemory"
+              title={words.__('GPU memory')}
+              note={words.__('such as 4GiB')}
+            />
+          )}
           <p className="gpuctl-Form-note">
             {words.__(
               'What is left empty is as the settings of the course say; without any, 10 minutes, and no limit for cells and memory.'

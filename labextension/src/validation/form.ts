@@ -9,12 +9,13 @@ export interface ILimitFields {
   readonly time: string;
   readonly cellTime: string;
   readonly memory: string;
+  readonly gpuMemory: string;
   /** Run also what has passed and has not changed since. */
   readonly again: boolean;
   readonly cold: boolean;
 }
 
-export type LimitName = 'time' | 'cellTime' | 'memory';
+export type LimitName = 'time' | 'cellTime' | 'memory' | 'gpuMemory';
 
 export interface IProblem {
   /** `null`: of the whole. */
@@ -26,6 +27,7 @@ const NOTHING: ILimitFields = {
   time: '',
   cellTime: '',
   memory: '',
+  gpuMemory: '',
   again: false,
   cold: false
 };
@@ -33,7 +35,8 @@ const NOTHING: ILimitFields = {
 const FIELDS: Record<string, LimitName> = {
   time_limit: 'time',
   cell_time_limit: 'cellTime',
-  memory_limit: 'memory'
+  memory_limit: 'memory',
+  gpu_memory_limit: 'gpuMemory'
 };
 
 export interface IFormState {
@@ -48,7 +51,9 @@ export class LimitForm {
       body: ValidationBody
     ) => Promise<ValidationAnswer>,
     private readonly _paths: readonly string[],
-    saved: unknown
+    saved: unknown,
+    /** Whether the machine has GPUs, so that their memory can be limited. */
+    readonly hasGpus = false
   ) {
     this._state = { fields: remembered(saved), problem: null, isBusy: false };
   }
@@ -76,7 +81,9 @@ export class LimitForm {
     }
     this._set({ isBusy: true, problem: null });
     try {
-      return await this._start(bodyOf(this._paths, this._state.fields));
+      return await this._start(
+        bodyOf(this._paths, this._state.fields, this.hasGpus)
+      );
     } catch (reason) {
       if (!(reason instanceof ApiError || reason instanceof ServerAway)) {
         throw reason;
@@ -104,7 +111,8 @@ export class LimitForm {
 /** What is left empty is left to the course's settings. */
 export function bodyOf(
   paths: readonly string[],
-  fields: ILimitFields
+  fields: ILimitFields,
+  hasGpus: boolean
 ): ValidationBody {
   const given = (text: string) => text.trim() || null;
   return {
@@ -112,7 +120,7 @@ export function bodyOf(
     time_limit: given(fields.time),
     cell_time_limit: given(fields.cellTime),
     memory_limit: given(fields.memory),
-    gpu_memory_limit: null,
+    gpu_memory_limit: hasGpus ? given(fields.gpuMemory) : null,
     kernel: null,
     cold: fields.cold || null,
     cache: fields.again ? false : null

@@ -17,8 +17,8 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { attempt } from '../attempt';
 import type { Words } from '../format';
-import { CommandIDs } from '../tokens';
-import type { ReportFormat, ValidationAnswer } from '../wire';
+import { CommandIDs, IGpus } from '../tokens';
+import type { ReportFormat, ValidationAnswer, ValidationBody } from '../wire';
 import { validationApi, type IValidationApi } from './api';
 import { addCommands } from './commands';
 import { ValidationDialog } from './dialog';
@@ -49,7 +49,8 @@ const validation: JupyterFrontEndPlugin<void> = {
     ICommandPalette,
     ILayoutRestorer,
     IStateDB,
-    IDefaultFileBrowser
+    IDefaultFileBrowser,
+    IGpus
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -57,7 +58,8 @@ const validation: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
     stateDB: IStateDB | null,
-    browser: IDefaultFileBrowser | null
+    browser: IDefaultFileBrowser | null,
+    gpus: IGpus | null
   ): void => {
     const words = (translator ?? nullTranslator).load(DOMAIN);
     const api = validationApi(app.serviceManager.serverSettings);
@@ -66,7 +68,9 @@ const validation: JupyterFrontEndPlugin<void> = {
     async function validate(paths: readonly string[]): Promise<void> {
       const saved = await save(app, paths);
       const before = await stateDB?.fetch(LIMITS).catch(() => undefined);
-      const form = new LimitForm(body => api.start(body), paths, before);
+      const hasGpus = await seesGpus(gpus);
+      const start = (body: ValidationBody) => api.start(body);
+      const form = new LimitForm(start, paths, before, hasGpus);
       const dialog = new ValidationDialog({ form, saved, words });
       await dialog.launch();
       if (dialog.answer) {
@@ -100,6 +104,14 @@ const validation: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/** Whether the server's machine has GPUs; not, if it can't say. */
+async function seesGpus(gpus: IGpus | null): Promise<boolean> {
+  if (gpus && !gpus.model.state.answer) {
+    await gpus.model.refresh().catch(() => undefined);
+  }
+  return Boolean(gpus?.model.state.answer?.devices.length);
+}
 
 /** The tabs of this page: at most one for each validation. */
 class Tabs {
