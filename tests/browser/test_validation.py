@@ -30,6 +30,8 @@ class Author:
     def validate(self, **limits: str) -> None:
         """Fill in the dialog."""
         dialog = self.page.locator(".jp-Dialog")
+        # What is written before Lab has moved the focus there would be written there.
+        expect(dialog.locator(":focus")).to_have_count(1)
         for name, text in limits.items():
             dialog.locator(f"#gpuctl-Limits-{name}").fill(text)
         dialog.get_by_role("button", name="Validate", exact=True).click()
