@@ -51,7 +51,8 @@ class Kernels:
 
     async def run(self, client: Any, code: str) -> dict[str, Any]:
         """The reply to a cell."""
-        reply = await client.execute(code, reply=True, timeout=60)
+        # Else what follows soon after an error is aborted.
+        reply = await client.execute(code, reply=True, timeout=60, stop_on_error=False)
         return reply["content"]
 
     async def prints(self, client: Any, code: str) -> str:

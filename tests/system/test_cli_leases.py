@@ -259,8 +259,9 @@ class Waiting:
         assert self.process.stderr is not None
         deadline = time.monotonic() + 30
         while text not in self.said:
-            ready, _, _ = select.select([self.process.stderr], [], [], 1)
-            if ready:
+            poll = select.poll()  # select() takes no descriptor above 1023
+            poll.register(self.process.stderr, select.POLLIN)
+            if poll.poll(1000):
                 piece = os.read(self.process.stderr.fileno(), 4096).decode()
                 assert piece, f"it ended after: {self.said}"
                 self.said += piece
