@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,6 +46,8 @@ from .ports import GpuMeter
 from .warm_process import Gone, Unforkable, WarmProcess
 from .workers import ForkedWorker, StartedWorker, WorkerProcess
 
+_OFTEN = 16
+"""Notebooks from which on the first use of libraries is worth its time (``first_use``)."""
 _PATIENCE = 15.0
 """Seconds that a worker has to kill and remove everything when told to stop."""
 
@@ -76,6 +79,7 @@ class WorkerRunner:
         self._preload = preload
         self._needs: dict[str, tuple[tuple[str, ...], str]] = {}
         self._order: list[str] = []
+        self._often = False
         self._nurseries = None if cold else Nurseries(self._id)
         self._gpus = None if gpus is None else GpuWatch(gpus)
         remove_stale(self._cgroups)
@@ -87,6 +91,16 @@ class WorkerRunner:
         self._nurseries.start()
         self._needs = {path: forking.needs(path) for path in paths}
         self._order = forking.shared([modules for modules, _ in self._needs.values()])
+        self._often = len(paths) >= _OFTEN
+        commonest = Counter(self._wanted(modules) for modules, _ in self._needs.values())
+        # While the engines' warm process, which knows of kernels, is not even ready.
+        self._nurseries.prepare(commonest.most_common(1)[0][0], forking.usual_flags())
+
+    def _wanted(self, modules: Sequence[str]) -> tuple[str, ...]:
+        """Those of a notebook's modules that it finds imported."""
+        if self._preload is not None:
+            return tuple(self._preload)
+        return tuple(module for module in self._order if module in modules)
 
     def run(
         self,
@@ -154,11 +168,7 @@ class WorkerRunner:
             unlike = forking.unlike_ours(spec["argv"], spec["env"], spec["metadata"])
             if unlike is not None:
                 raise Unforkable(unlike)
-        if self._preload is not None:
-            modules = tuple(self._preload)
-        else:
-            modules = tuple(module for module in self._order if module in modules)
-        warmth, left_out = nurseries.kernels(modules, flags)
+        warmth, left_out = nurseries.kernels(self._wanted(modules), flags, often=self._often)
         hidden = hidden_by(Path(job.path).parent, warmth.loaded)
         if hidden is not None:
             raise Unforkable(f"{hidden} in its folder hides a module that others import")
