@@ -16,7 +16,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from . import first_use
 from .marks import MARK, mark_of
 from .warm_process import SOCKET, LeftOut, Unforkable, WarmProcess, greet
 
@@ -51,7 +50,7 @@ class Nurseries:
         """Let what :meth:`kernels` gives for these be ready soon; doesn't wait."""
 
         def grow() -> None:
-            with contextlib.suppress(Unforkable):
+            with contextlib.suppress(Unforkable, OSError):
                 self.kernels(modules, flags)
 
         threading.Thread(target=grow, name="warm-ahead", daemon=True).start()
@@ -61,12 +60,11 @@ class Nurseries:
         return self._root(("engines",)).result()
 
     def kernels(
-        self, modules: Sequence[str], flags: Sequence[str] = (), *, often: bool = False
+        self, modules: Sequence[str], flags: Sequence[str] = ()
     ) -> tuple[WarmProcess, tuple[str, ...]]:
         """The warm process with these modules, and which it doesn't have, each with the reason.
 
-        ``flags``: of Python, ahead of the program. ``often``: many notebooks are going to be asked
-        for, so that it pays to use the modules once (``first_use``). Nobody waits for that.
+        ``flags``: of Python, ahead of the program.
 
         Raises:
             Unforkable: there is none at all.
@@ -81,8 +79,6 @@ class Nurseries:
                     warmth, path = found, (*path, module)
                     continue
             left_out.append(f"{module}: {self._left_out.get(module, 'there are enough')}")
-        if often and first_use.KNOWN & warmth.loaded:
-            warmth = self._used(warmth, (*path, first_use.STEP)) or warmth
         return warmth, tuple(left_out)
 
     def _root(self, kind: tuple[str, ...]) -> Future[WarmProcess]:
@@ -142,36 +138,18 @@ class Nurseries:
                     return None
                 future = self._grown[path] = Future()
         if mine:
-            self._grow_into(future, parent, path)
+            try:
+                future.set_result(self._grow_now(parent, path[-1]))
+            except Unforkable as error:
+                with self._lock:
+                    self._grown.pop(path, None)
+                    if isinstance(error, LeftOut):
+                        self._left_out.setdefault(path[-1], str(error))
+                future.set_exception(error)
         try:
             return future.result()
         except Unforkable:
             return None
-
-    def _used(self, parent: WarmProcess, path: tuple[str, ...]) -> WarmProcess | None:
-        """``None``: not yet, or never. The first who asks has it made."""
-        with self._lock:
-            future = self._grown.get(path)
-            if future is None:
-                if self._closed or len(self._grown) >= _MOST or path[-1] in self._left_out:
-                    return None
-                future = self._grown[path] = Future()
-                threading.Thread(
-                    target=self._grow_into, args=(future, parent, path), name="warm", daemon=True
-                ).start()
-        return future.result() if future.done() and future.exception() is None else None
-
-    def _grow_into(
-        self, future: Future[WarmProcess], parent: WarmProcess, path: tuple[str, ...]
-    ) -> None:
-        try:
-            future.set_result(self._grow_now(parent, path[-1]))
-        except Unforkable as error:
-            with self._lock:
-                self._grown.pop(path, None)
-                if isinstance(error, LeftOut):
-                    self._left_out.setdefault(path[-1], str(error))
-            future.set_exception(error)
 
     def _grow_now(self, parent: WarmProcess, module: str) -> WarmProcess:
         control, theirs = socket.socketpair(socket.AF_UNIX, SOCKET)

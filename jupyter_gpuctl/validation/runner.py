@@ -46,8 +46,6 @@ from .ports import GpuMeter
 from .warm_process import Gone, Unforkable, WarmProcess
 from .workers import ForkedWorker, StartedWorker, WorkerProcess
 
-_OFTEN = 16
-"""Notebooks from which on the first use of libraries is worth its time (``first_use``)."""
 _PATIENCE = 15.0
 """Seconds that a worker has to kill and remove everything when told to stop."""
 
@@ -79,7 +77,6 @@ class WorkerRunner:
         self._preload = preload
         self._needs: dict[str, tuple[tuple[str, ...], str]] = {}
         self._order: list[str] = []
-        self._often = False
         self._nurseries = None if cold else Nurseries(self._id)
         self._gpus = None if gpus is None else GpuWatch(gpus)
         remove_stale(self._cgroups)
@@ -91,7 +88,6 @@ class WorkerRunner:
         self._nurseries.start()
         self._needs = {path: forking.needs(path) for path in paths}
         self._order = forking.shared([modules for modules, _ in self._needs.values()])
-        self._often = len(paths) >= _OFTEN
         commonest = Counter(self._wanted(modules) for modules, _ in self._needs.values())
         # While the engines' warm process, which knows of kernels, is not even ready.
         self._nurseries.prepare(commonest.most_common(1)[0][0], forking.usual_flags())
@@ -168,7 +164,7 @@ class WorkerRunner:
             unlike = forking.unlike_ours(spec["argv"], spec["env"], spec["metadata"])
             if unlike is not None:
                 raise Unforkable(unlike)
-        warmth, left_out = nurseries.kernels(self._wanted(modules), flags, often=self._often)
+        warmth, left_out = nurseries.kernels(self._wanted(modules), flags)
         hidden = hidden_by(Path(job.path).parent, warmth.loaded)
         if hidden is not None:
             raise Unforkable(f"{hidden} in its folder hides a module that others import")

@@ -17,8 +17,6 @@ from itertools import takewhile
 from types import ModuleType
 from typing import Any, cast
 
-from . import first_use
-
 PATIENCE = 120
 """Seconds of an import, after which the warm process ends."""
 _HARMLESS = ("/dev/null", "/dev/urandom", "/dev/random")
@@ -56,22 +54,18 @@ def take_back_kernel_ways() -> None:
 
 
 def warm(module: str) -> str | None:
-    """Import ``module``, or take the step ``first_use.STEP``; why no kernel may be forked from this
-    process now, or ``None``.
-    """
+    """Import ``module``; why no kernel may be forked from this process now, or ``None``."""
     before, spoken = _state(), os.memfd_create("gpuctl")
     said = [os.dup(number) for number in (1, 2)]
     for number in (1, 2):
         os.dup2(spoken, number)
     signal.alarm(PATIENCE)
     spy = _Spy()
-    reason = None
     try:
         with spy:
-            if module == first_use.STEP:
-                reason = first_use.use()
-            else:
-                _load(module)
+            # As a cell would: warnings that point at the importer are shown in a notebook.
+            main = {"__name__": "__main__", "__builtins__": builtins}
+            exec(compile(f"import {module}", "<cell>", "exec"), main)  # noqa: S102
     except BaseException as error:
         return f"its import fails ({type(error).__name__})"
     finally:
@@ -87,13 +81,7 @@ def warm(module: str) -> str | None:
         return "it prints while it is imported"
     if spy.asked:
         return "it looks for its kernel while it is imported"
-    return reason or _changed(before, _state()) or _alive()
-
-
-def _load(module: str) -> None:
-    # As a cell would: warnings that point at the importer are shown in a notebook.
-    main = {"__name__": "__main__", "__builtins__": builtins}
-    exec(compile(f"import {module}", "<cell>", "exec"), main)  # noqa: S102
+    return _changed(before, _state()) or _alive()
 
 
 def hideable(names: set[str]) -> list[str]:
