@@ -90,7 +90,6 @@ class Worker:
         self._whole: float | None = None
         self._running: CellStarted | None = None
         self._last = (time.monotonic(), 0)
-        self._due = time.monotonic()
         self._tail = b""
         self._partial = b""
         self._spared: set[int] = set()
@@ -132,12 +131,14 @@ class Worker:
             for descriptor, take in ((0, self._hear), (events, self._take), (output, self._keep)):
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ, take)
+            wait, due = _TICK, time.monotonic()
             while self._cause is None and not self._engine.ended:
-                for key, _ in selector.select(max(0.0, self._due - time.monotonic())):
+                for key, _ in selector.select(max(0.0, due - time.monotonic())):
                     if not key.data(_read(key.fd)):
                         selector.unregister(key.fd)
-                if time.monotonic() >= self._due:
-                    self._measure()
+                if time.monotonic() >= due:
+                    wait = self._measure()
+                    due = time.monotonic() + wait
                 self._accounts.reap()
                 self._engine.look()
             # What the engine said before it ended is still in the pipes.
@@ -178,9 +179,7 @@ class Worker:
             case KernelReady(_, pid):
                 self._accounts.kernel = pid
             case CellStarted():
-                # Between two cells nothing runs but messages: one look does for both.
-                if time.monotonic() - self._last[0] > _SHORTEST_TICK:
-                    self._measure()
+                self._measure()
                 self._accounts.mark()
                 self._running = event
                 self._set_deadline(event)
@@ -220,8 +219,8 @@ class Worker:
             self._shared = max(self._shared or 0, reading.shared)
         return reading
 
-    def _measure(self) -> None:
-        """Read memory and the clock, decide, and also when that is due again."""
+    def _measure(self) -> float:
+        """Read memory and the clock, decide; seconds until it should be done again."""
         reading, now, limit = self._read(), time.monotonic(), self._job.limits.memory
         self._leftovers.look()
         if limit is not None or reading.over:
@@ -236,11 +235,10 @@ class Worker:
         growth = max(0.0, (reading.used - used_before) / max(now - before, 0.001))
         self._last = (now, reading.used)
         if reading.hurry and growth * _TICK > _MUCH:
-            self._due = time.monotonic() + _SHORTEST_TICK
-            return
+            return _SHORTEST_TICK
         expected = reading.used + growth * 2 * _TICK
         near = limit is not None and (expected > limit or reading.used > limit * 0.8)
-        self._due = time.monotonic() + (_SHORT_TICK if near or reading.hurry else _TICK)
+        return _SHORT_TICK if near or reading.hurry else _TICK
 
     def _clean_up(self) -> None:
         self._leftovers.look()
