@@ -90,8 +90,7 @@ class TestWhereNothingMayLieIdle:
         self, desk, kernel_events
     ):
         kernel_id = await desk.start()
-        lease = await desk.lease()
-        await desk.attach(kernel_id, lease)
+        lease = await desk.lease(kernel_id=kernel_id)
         asked = await kernel_events.wait_for("idle.asked", lease_id=lease["id"])
         assert asked["kernel_id"] == kernel_id
         assert asked["detail"]["release_at"]
