@@ -62,8 +62,7 @@ class GroupMemory:
     anon_and_shmem: int
     """What the processes allocated, shared memory and tmpfs files included."""
     watermark: int | None
-    """The highest of ``used + cache``: since the reading before where ``fresh``, else ever."""
-    fresh: bool
+    """The highest of ``used + cache`` since it was set back; ``None``: not kept by this kernel."""
     anonymous: int = 0
     """What the processes allocated for themselves."""
 
@@ -125,46 +124,35 @@ class LimitedGroup:
         else:
             total, anon = read_int(self._often["memory.usage_in_bytes"]), stat.get("total_rss", 0)
             shared = stat.get("total_shmem", 0)
-        watermark, fresh = self._read_peak()
+        watermark = self._read_peak()
         return GroupMemory(
             used=max(0, (total or 0) - cache),
             cache=cache,
             anon_and_shmem=anon + shared,
             watermark=watermark,
-            fresh=fresh,
             anonymous=anon,
         )
 
-    def anonymous(self) -> int:
-        """Bytes that its processes allocated for themselves."""
-        name = "anon" if self.version == 2 else "total_rss"
-        return read_fields(self._often["memory.stat"], (name,)).get(name, 0)
-
-    def _read_peak(self) -> tuple[int | None, bool]:
-        """The watermark, set back after reading where the kernel lets us (2: since 6.12)."""
+    def _read_peak(self) -> int | None:
         if self.version == 1:
-            path = self._often["memory.max_usage_in_bytes"]
-            peak = read_int(path)
-            self._highest = max(self._highest, peak or 0)
-            with contextlib.suppress(OSError):
-                descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-                try:
-                    os.write(descriptor, b"0")
-                finally:
-                    os.close(descriptor)
-                return peak, True
-            return peak, False
-        if self._peak is None:
-            return None, False
+            return read_int(self._often["memory.max_usage_in_bytes"])
+        with contextlib.suppress(OSError, ValueError):
+            return None if self._peak is None else int(os.pread(self._peak, 64, 0))
+        return None
+
+    def set_watermark_back(self) -> bool:
+        """To what it holds now; ``False``: this kernel can't (2: before 6.12), or we may not.
+
+        Only for when nothing happens in it: what comes and goes since the last reading is lost.
+        """
         try:
-            peak = int(os.pread(self._peak, 64, 0))
-        except (OSError, ValueError):
-            return None, False
-        try:
-            os.pwrite(self._peak, b"reset", 0)
+            if self.version == 2:
+                return self._peak is not None and os.pwrite(self._peak, b"reset", 0) > 0
+            self._highest = max(self._highest, self._read_peak() or 0)
+            Path(self._often["memory.max_usage_in_bytes"]).write_text("0")
         except OSError:
-            return peak, False
-        return peak, True
+            return False
+        return True
 
     def oom_kills(self) -> int:
         """How many of its processes the kernel killed for want of memory, here or above."""

@@ -322,6 +322,14 @@ def proportional(pid: int) -> int:
     return _sum_fields(f"/proc/{pid}/smaps_rollup", fields) or resident(pid)
 
 
+def shared(pid: int) -> int:
+    """Bytes of pages written to that the process shares with others, as since a fork.
+
+    Slow: it walks the page tables. 0 when it is gone, or where it may not be read.
+    """
+    return _sum_fields(f"/proc/{pid}/smaps_rollup", ("Shared_Dirty:",))
+
+
 def _sum_fields(path: str, names: tuple[str, ...]) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -16,6 +16,7 @@ _FIELDS = (b"VmHWM:", b"VmRSS:", b"RssAnon:", b"RssFile:", b"RssShmem:")
 @dataclass(slots=True)
 class _Seen:
     files: int
+    now: int
     highest: int
 
 
@@ -28,28 +29,45 @@ class Watermarks:
     def read(self, held: Mapping[int, int]) -> int:
         """Bytes, at least, that processes held more since the last call than they do now.
 
+        Of a process that held as much before, it isn't told again until it is set back.
+
         ``held``: pid to what it was seen to hold a moment ago, pages of files left out.
 
         Processes needn't have had their most at the same time: so it is what the one held whose
         fall was the largest. What a process held that has ended meanwhile isn't known.
         """
         seen: dict[int, _Seen] = {}
-        fallen = [_fallen(pid, size, self._seen.get(pid), seen) for pid, size in held.items()]
+        alone = len(held) == 1
+        fallen = [
+            _fallen(pid, size, self._seen.get(pid), seen, alone=alone) for pid, size in held.items()
+        ]
         self._seen = seen
         return max(fallen, default=0)
 
+    def set_back(self) -> None:
+        """Begin anew. Only while they do nothing: what comes and goes since the last call to
+        :meth:`read` is lost.
+        """
+        for pid, seen in self._seen.items():
+            if seen.highest > seen.now and _set_back(pid):
+                seen.highest = seen.now
 
-def _fallen(pid: int, held: int, before: _Seen | None, seen: dict[int, _Seen]) -> int:
+
+def _fallen(
+    pid: int, held: int, before: _Seen | None, seen: dict[int, _Seen], *, alone: bool
+) -> int:
     figures = _figures(pid)
     if len(figures) < len(_FIELDS):
         return 0  # It has ended, or ends.
     highest, now, own, files, shared = (figures[name] for name in _FIELDS)
     news = highest > now and (before is None or highest > before.highest)
-    seen[pid] = _Seen(files, now if highest > now and _set_back(pid) else highest)
+    seen[pid] = _Seen(files, now, highest)
     if not news:
         return 0
+    # What one holds alone is known to be ``held``; what several do was found out a while later.
+    base = held if alone else max(held, own + shared)
     # Which pages of files were there at that time isn't told: the more of the two readings.
-    return max(0, highest - max(files, before.files if before else 0) - max(held, own + shared))
+    return max(0, highest - max(files, before.files if before else 0) - base)
 
 
 def _figures(pid: int) -> dict[bytes, int]:

@@ -39,9 +39,9 @@ class Accounts:
         """The kernel is a child of the worker, forked from what was forked before."""
         self.kernel = self._forked = pid
 
-    def mark(self) -> None:
-        """A cell begins here."""
-        self.meter.mark()
+    def mark(self, *, anew: bool) -> None:
+        """A cell begins here. See ``PeakMeter.mark``."""
+        self.meter.mark(anew=anew)
         self._cpu_at_mark = self.cpu_seconds()
 
     def cpu_seconds(self) -> float:

@@ -27,6 +27,8 @@ take apart for each (4096 took minutes on two cores).
 _LEAST = 8 * 1024**2
 _STEP = 1024**2
 """Bytes of inherited memory that are copied before the group's limit is raised by them."""
+_MUCH_COPIED = 256 * 1024
+"""Bytes by which inherited memory falls at once; to ask for less costs more than it tells."""
 _ROUNDED = 4 * 1024**2
 """Bytes by which the two accounts may differ: the kernel keeps them in batches."""
 _CROWD = 32
@@ -66,6 +68,10 @@ class Guard(Protocol):
         """Called every 10 to 50 ms."""
         ...
 
+    def mark(self) -> bool:
+        """A cell begins: the notebook does nothing. ``True``: the watermark begins anew too."""
+        ...
+
     def kill(self) -> None:
         """Leave no process of the tree alive, but those spared."""
         ...
@@ -82,25 +88,30 @@ class Inherited:
     it on its account. It is what the process has mapped beyond what its group was charged for.
     While the kernel has children, whose memory is in the same account, the last figure stands: it
     can only fall, as pages are written to and copied.
+
+    Pages that are being freed are unmapped first, and taken off the account up to 40 MiB later
+    (Linux frees them in batches), which looks like copied ones. So where much seems to have been
+    copied, the process' pages are asked how many of them are shared; those that it had written to
+    before it was in its group are as many as at first.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, mapped: int, shared: Callable[[], int]) -> None:
+        """``mapped``: as for :meth:`add`; ``shared``: bytes of it, slow to ask."""
         self.pid = pid
-        self.at_first = self.now = anonymous(pid)
+        self.at_first = self.now = mapped
+        self._shared = shared
+        self._written = max(0, mapped - shared())
 
-    def update(self, charged: int | None, again: Callable[[], int]) -> int:
-        """Bytes now; ``charged``: of anonymous memory, to the kernel alone. ``None``: not known.
+    def add(self, mapped: int, charged: int | None) -> int:
+        """Bytes now, from one reading of each.
 
-        ``again`` asks for that once more.
+        ``mapped``: anonymous memory of the kernel. ``charged``: anonymous memory on its group's
+        account, for the kernel alone; ``None``: not known.
         """
-        mapped = anonymous(self.pid)
         if mapped == 0:
             self.now = 0
-        elif charged is not None and mapped - charged < self.now:
-            # What is freed after the one reading and before the other looks like copied pages; in
-            # the other order it doesn't.
-            found = max(mapped - charged, anonymous(self.pid) - again())
-            self.now = max(0, min(self.now, found))
+        elif charged is not None and (found := max(0, mapped - charged)) < self.now - _MUCH_COPIED:
+            self.now = min(self.now, max(found, self._shared() + self._written))
         return self.now
 
 
@@ -132,7 +143,7 @@ class CgroupGuard:
             over = over or OVER_LIMIT
         watermark = None if memory.watermark is None else memory.watermark + more
         shared = max(0, memory.anon_and_shmem - memory.anonymous)
-        return Reading(used, over, memory.cache, watermark, memory.fresh, shared)
+        return Reading(used, over, memory.cache, watermark, shared=shared)
 
     def _inherited_now(self, memory: GroupMemory) -> int:
         inherited = self._inherited
@@ -143,13 +154,16 @@ class CgroupGuard:
         if not self._entered:
             return 0
         alone = pids == [inherited.pid]
-        inherited.update(memory.anonymous if alone else None, self._group.anonymous)
+        inherited.add(anonymous(inherited.pid), memory.anonymous if alone else None)
         if self._limit is not None and self._set - inherited.now > _STEP:
             # Copied pages are on the group's own account now.
             with contextlib.suppress(OSError):
                 self._group.limit_memory(self._limit - inherited.now)
                 self._set = inherited.now
         return inherited.now
+
+    def mark(self) -> bool:
+        return self._group.set_watermark_back()
 
     def kill(self) -> None:
         # Before a fork bomb can be killed it must go off no more.
@@ -226,6 +240,10 @@ class Watcher:
         return Reading(
             used, OVER_LIMIT if over else None, 0, highest, fresh=True, hurry=len(pids) > 1
         )
+
+    def mark(self) -> bool:
+        self._watermarks.set_back()
+        return True
 
     def kill(self) -> None:
         """Nothing beyond what the worker does with the whole tree."""

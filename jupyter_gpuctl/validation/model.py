@@ -341,6 +341,8 @@ class PeakMeter:
     ) -> int:
         """One reading in bytes; ``fresh``: the watermark is that of the time since the last.
 
+        Else it is that since it was set back, if ever.
+
         Returns the most since the reading before.
         """
         peak = used
@@ -351,6 +353,8 @@ class PeakMeter:
         self.total, self.since_mark = max(self.total, peak), max(self.since_mark, peak)
         return peak
 
-    def mark(self) -> None:
-        """A cell begins here."""
+    def mark(self, *, anew: bool = False) -> None:
+        """A cell begins here; ``anew``: the watermark was set back to what is used now."""
         self.since_mark = self._used
+        if anew:
+            self._highest = 0

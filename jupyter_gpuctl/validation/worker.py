@@ -28,7 +28,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import GpuCtlError
-from ..host.trees import Tree, adopt_orphans, resident
+from ..host.trees import Tree, adopt_orphans, anonymous, resident, shared
 from .accounts import Accounts
 from .curve import Curve
 from .engine_process import EngineProcess, ForkedEngine, StartedEngine
@@ -103,7 +103,9 @@ class Worker:
         self._leftovers = Leftovers(
             lambda: {process.pid for process in self._tree.members()} - self._spared
         )
-        inherited = None if seed is None else Inherited(seed)
+        inherited = None
+        if seed is not None:
+            inherited = Inherited(seed, anonymous(seed), lambda: shared(seed))
         self._guard: Guard
         self._contained: ContainerGuard | None = None
         if job.container is not None:
@@ -202,10 +204,13 @@ class Worker:
                 self._accounts.kernel = pid
             case CellStarted():
                 self._measure()
-                self._accounts.mark()
+                self._accounts.mark(anew=self._guard.mark())
                 self._running = event
                 self._set_deadline(event)
+                # Told before it runs: its first act may be to kill this process.
+                send(event)
                 self._engine.tell(b"\n")
+                return
             case CellEnded():
                 self._measure()
                 cpu, peak = self._accounts.cell_cpu_seconds(), self._accounts.meter.since_mark

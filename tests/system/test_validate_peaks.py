@@ -105,9 +105,9 @@ def test_the_peak_of_a_cell_is_what_it_held(run: Run, name: str) -> None:
         for size in load.sizes:
             grown = (next(cells)["peak_memory"] - none) / MIB
             # Who watches sums up the highest of each child, which need not be of one moment, and
-            # estimates what it shares with its parent.
+            # estimates what it shares with its parent; shared memory has its tracker, too.
             watched = "watcher" in run.arguments
-            estimated = watched and "spread" in load.call
+            estimated = watched and name != "kernel"
             within = max(0.12 * size, 32) if estimated else 0.05 * size
             if not (load.only_groups and watched):
                 assert grown == pytest.approx(size, abs=within), load.cell(size)

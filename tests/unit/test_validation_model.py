@@ -90,6 +90,17 @@ def test_page_cache_does_not_count_as_a_peak() -> None:
     assert meter.total == 100
 
 
+def test_what_came_and_went_counts_once_until_the_watermark_is_set_back() -> None:
+    meter = PeakMeter()
+    meter.add(100, 50, 950)
+    meter.mark()
+    meter.add(100, 50, 950)
+    assert meter.since_mark == 100
+    meter.mark(anew=True)
+    meter.add(100, 50, 450)
+    assert (meter.since_mark, meter.total) == (400, 900)
+
+
 def test_a_mark_forgets_the_peak_of_the_cell_before_but_not_the_total() -> None:
     meter = PeakMeter()
     meter.add(500)

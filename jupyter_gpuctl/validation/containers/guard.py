@@ -119,7 +119,7 @@ class ContainerGuard:
         if self._ooms > 0:
             over = OVER_LIMIT if self._group.reached_limit() else OVER_MACHINE
         shared = max(0, memory.anon_and_shmem - memory.anonymous)
-        return Reading(memory.used, over, memory.cache, memory.watermark, memory.fresh, shared)
+        return Reading(memory.used, over, memory.cache, memory.watermark, shared=shared)
 
     def _end(self) -> ContainerState | None:
         """How it ended; ``None`` while it may run."""
@@ -183,6 +183,9 @@ class ContainerGuard:
     def output(self) -> bytes:
         """The end of what it wrote past Jupyter."""
         return b"" if self._id is None else self._engine.log(self._id, _LOG_LINES)
+
+    def mark(self) -> bool:
+        return self._group is not None and self._group.set_watermark_back()
 
     def kill(self) -> None:
         if self._id is not None and self._state is None:
