@@ -179,7 +179,7 @@ class KernelManager(AsyncKernelManager):
         """As jupyter_client's; connects again soon, too. Its context is another than ours, but not
         where nothing is taken apart at the end.
         """
-        if self.seed is not None:
+        if isinstance(self.seed, Seed):
             named.setdefault("context", self.context)
         found: Any = super().client(**named)
         found.context.setsockopt(zmq.RECONNECT_IVL, _CONNECT_EVERY)
@@ -214,7 +214,7 @@ class KernelManager(AsyncKernelManager):
         """Nothing where the kernel was forked: there this process was too, and ends without more,
         and the worker removes the files. It would wait 30 ms for sockets of a kernel that is gone.
         """
-        if self.seed is None:
+        if not isinstance(self.seed, Seed):
             await super()._async_cleanup_resources(restart)
 
     cleanup_resources = _async_cleanup_resources
