@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_ROUNDED = 256 * 1024
+"""Bytes by which the kernel's accounts of the same memory differ: it keeps them in batches."""
 _FIELDS = (b"VmHWM:", b"VmRSS:", b"RssAnon:", b"RssFile:", b"RssShmem:")
 
 
@@ -18,6 +20,8 @@ class _Seen:
     files: int
     now: int
     highest: int
+    told: int
+    """So much was it seen to hold, or told that it had held."""
 
 
 class Watermarks:
@@ -50,7 +54,7 @@ class Watermarks:
         """
         for pid, seen in self._seen.items():
             if seen.highest > seen.now and _set_back(pid):
-                seen.highest = seen.now
+                seen.highest = seen.told = seen.now
 
 
 def _fallen(
@@ -60,14 +64,17 @@ def _fallen(
     if len(figures) < len(_FIELDS):
         return 0  # It has ended, or ends.
     highest, now, own, files, shared = (figures[name] for name in _FIELDS)
-    news = highest > now and (before is None or highest > before.highest)
-    seen[pid] = _Seen(files, now, highest)
-    if not news:
-        return 0
+    # Which pages of files were there at that time isn't told: the more of the two readings.
+    files_then = max(files, before.files if before else 0)
     # What one holds alone is known to be ``held``; what several do was found out a while later.
     base = held if alone else max(held, own + shared)
-    # Which pages of files were there at that time isn't told: the more of the two readings.
-    return max(0, highest - max(files, before.files if before else 0) - base)
+    told = before.told if before else 0
+    if highest > now and highest > told + _ROUNDED:
+        seen[pid] = _Seen(files, now, highest, highest)
+        return max(0, highest - files_then - base)
+    # It may have grown since it was seen to hold that, and be at its highest just now.
+    seen[pid] = _Seen(files, now, highest, max(told, min(highest, held + files)))
+    return 0
 
 
 def _figures(pid: int) -> dict[bytes, int]:

@@ -188,6 +188,7 @@ class Engine(ExecutePreprocessor):
             self._tell(cell, index, cell.get("execution_count"), failure)
             if index == max(self._running):
                 self._emit(Finished(time.monotonic()))
+                self._may_go_on()
         return cell, self.resources
 
     def _compare(self, index: int, stored: list[Any], new: list[Any]) -> None:
@@ -212,6 +213,9 @@ class Engine(ExecutePreprocessor):
         cell.outputs = []
         self.clear_display_id_mapping(index)
         self._emit(CellEnded(index, time.monotonic(), status, error))
+        if failure is not None or self._interrupted:
+            # With the kernel goes what can be read of it.
+            self._may_go_on()
         if failure is not None:
             raise failure
         if self._interrupted:

@@ -227,6 +227,9 @@ class Worker:
             and event.status in (CellStatus.ERROR, CellStatus.TIMED_OUT)
         ):
             self._deadline, self._deadline_cause = time.monotonic() + _SHUTDOWN, "shutdown"
+            if isinstance(event, Finished | CellEnded):
+                # It is measured: the kernel may end.
+                self._engine.tell(b"\n")
         send(event)
 
     def _start(self, wanted: KernelWanted) -> dict[str, Any]:

@@ -83,8 +83,14 @@ class Desk:
     def toast(self, text: str | re.Pattern[str]) -> Locator:
         return self.page.locator(".Toastify__toast", has_text=text)
 
+    def wait_for_dialog(self) -> None:
+        """Until it has the focus, as JupyterLab gives it once all is drawn: what is typed before
+        goes elsewhere."""
+        expect(self.dialog.locator(":focus")).to_have_count(1)
+
     def fill(self, *, gpus: str, duration: str) -> None:
         """Fill in the open form, and wait for the verdict on it."""
+        self.wait_for_dialog()
         self.dialog.get_by_label("How many?").fill(gpus)
         self.dialog.get_by_label("For how long?").fill(duration)
         expect(self.outcome).to_have_attribute("data-checking", "false")
