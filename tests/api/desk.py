@@ -43,7 +43,7 @@ class Desk:
         await self._fetch("api", "kernels", kernel_id, method="DELETE")
 
     async def run(self, kernel_id: str, code: str) -> str:
-        """What a cell prints."""
+        """What a cell prints; the server knows by then that the kernel is idle again."""
         printed = []
 
         def hear(message: dict[str, Any]) -> None:
@@ -53,6 +53,8 @@ class Desk:
         client = await self._client(kernel_id)
         reply = await client.execute_interactive(code, output_hook=hear, allow_stdin=False)
         assert reply["content"]["status"] == "ok", reply["content"]
+        while self.manager.get_kernel(kernel_id).execution_state == "busy":
+            await asyncio.sleep(0.02)
         return "".join(printed).strip()
 
     async def sees(self, kernel_id: str) -> str:
