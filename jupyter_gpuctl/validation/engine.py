@@ -128,7 +128,8 @@ class Engine(ExecutePreprocessor):
         self.kc = self.km.client()
         self.kc.shell_channel_class = ShellChannel  # type: ignore[assignment]
         try:
-            self.kc.start_channels()
+            # Nobody hears the heart beat, which is a thread here and there, and nothing is asked.
+            self.kc.start_channels(stdin=False, hb=False)
             client: Any = self.kc
             await wait_until_ready(client, self.startup_timeout)
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections import Counter
@@ -50,6 +51,15 @@ def unlike_ours(argv: Sequence[str], environment: object, metadata: object) -> s
 def flags_of(argv: Sequence[str]) -> tuple[str, ...]:
     """The flags of Python in a command that a warm process can be given too."""
     return tuple(takewhile(_FLAGS.__contains__, argv[1:]))
+
+
+def usual_flags() -> tuple[str, ...]:
+    """Those of the kernel that came with ipykernel, or was installed for this Python: a guess."""
+    file = Path(sys.prefix, "share/jupyter/kernels/python3/kernel.json")
+    try:
+        return flags_of(list(map(str, json.loads(file.read_bytes())["argv"])))
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
 
 
 def is_this_python(program: str) -> bool:

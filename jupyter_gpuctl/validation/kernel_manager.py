@@ -175,6 +175,16 @@ class KernelManager(AsyncKernelManager):
         """Connect again soon where the kernel's sockets aren't there yet; zmq waits 100 ms."""
         self.context.setsockopt(zmq.RECONNECT_IVL, _CONNECT_EVERY)
 
+    def client(self, **named: Any) -> Any:
+        """As jupyter_client's; connects again soon, too. Its context is another than ours, but not
+        where nothing is taken apart at the end.
+        """
+        if isinstance(self.seed, Seed):
+            named.setdefault("context", self.context)
+        found: Any = super().client(**named)
+        found.context.setsockopt(zmq.RECONNECT_IVL, _CONNECT_EVERY)
+        return found
+
     def avoid_ports(self) -> None:
         """Let kernels that are known to know them have sockets of names instead of ports.
 
@@ -199,6 +209,15 @@ class KernelManager(AsyncKernelManager):
         provisioner.pid, provisioner.pgid = pid, None if isinstance(self.seed, Contained) else pid
         provisioner.cwd = kw.get("cwd")
         self._reconcile_connection_info(provisioner.connection_info)
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        """Nothing where the kernel was forked: there this process was too, and ends without more,
+        and the worker removes the files. It would wait 30 ms for sockets of a kernel that is gone.
+        """
+        if not isinstance(self.seed, Seed):
+            await super()._async_cleanup_resources(restart)
+
+    cleanup_resources = _async_cleanup_resources
 
     async def _async_wait(self, pollinterval: float = 0.1) -> None:
         """Until the process has ended; jupyter_client looks every 0.1 s, here its end wakes us."""

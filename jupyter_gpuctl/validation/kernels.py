@@ -60,6 +60,8 @@ _LOADED_BY_KERNELS = (
 )
 """What ipykernel loads, now or in its first moments, so far as this version has it."""
 _KERNEL_OUTPUT, _KERNEL_WORD = 7, 8
+_FILE: Any = io.IOBase.__base__
+"""The class of all files, without the abstract one's slow way to tell an instance."""
 _environment: dict[str, str] = {}
 """As the warm process found it."""
 
@@ -169,7 +171,7 @@ def _end(status: int) -> NoReturn:
     vars(sys.modules["__main__"]).clear()
     gc.collect()
     for thing in gc.get_objects():
-        if isinstance(thing, io.IOBase):
+        if isinstance(thing, _FILE):
             with contextlib.suppress(Exception):
                 thing.flush()
     os._exit(status)

@@ -46,6 +46,15 @@ class Nurseries:
         for kind in ("kernels", "engines"):
             self._root((kind,))
 
+    def prepare(self, modules: Sequence[str], flags: Sequence[str] = ()) -> None:
+        """Let what :meth:`kernels` gives for these be ready soon; doesn't wait."""
+
+        def grow() -> None:
+            with contextlib.suppress(Unforkable, OSError):
+                self.kernels(modules, flags)
+
+        threading.Thread(target=grow, name="warm-ahead", daemon=True).start()
+
     def engines(self) -> WarmProcess:
         """Raises Unforkable: there is none."""
         return self._root(("engines",)).result()

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -100,6 +101,15 @@ class WorkerRunner:
         self._nurseries.start()
         self._needs = {path: forking.needs(path) for path in paths}
         self._order = forking.shared([modules for modules, _ in self._needs.values()])
+        commonest = Counter(self._wanted(modules) for modules, _ in self._needs.values())
+        # While the engines' warm process, which knows of kernels, is not even ready.
+        self._nurseries.prepare(commonest.most_common(1)[0][0], forking.usual_flags())
+
+    def _wanted(self, modules: Sequence[str]) -> tuple[str, ...]:
+        """Those of a notebook's modules that it finds imported."""
+        if self._preload is not None:
+            return tuple(self._preload)
+        return tuple(module for module in self._order if module in modules)
 
     def run(
         self,
@@ -171,11 +181,7 @@ class WorkerRunner:
             unlike = forking.unlike_ours(spec["argv"], spec["env"], spec["metadata"])
             if unlike is not None:
                 raise Unforkable(unlike)
-        if self._preload is not None:
-            modules = tuple(self._preload)
-        else:
-            modules = tuple(module for module in self._order if module in modules)
-        warmth, left_out = nurseries.kernels(modules, flags)
+        warmth, left_out = nurseries.kernels(self._wanted(modules), flags)
         hidden = hidden_by(Path(job.path).parent, warmth.loaded)
         if hidden is not None:
             raise Unforkable(f"{hidden} in its folder hides a module that others import")
