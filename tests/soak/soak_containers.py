@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.system.docker_engine import engine, image
+from tests.system.hostile import write_case
 from tests.system.test_validate import HOSTILE, LIMIT, cases_of, differences
 from tests.system.test_validate_containers import IGNORED, give, ours
-from tests.system.validating import validate, write_notebook
+from tests.system.validating import validate
 
 AS_ROOT = {"loses its rights"}
 """Takes the course from its user, and so from the others."""
@@ -20,10 +21,7 @@ def test_every_hostile_notebook_gets_its_verdict_in_a_container(tmp_path: Path) 
     course = tmp_path / "course"
     course.mkdir()
     for name in HOSTILE.keys() - AS_ROOT:
-        path = write_notebook(course / f"{name}.ipynb", HOSTILE[name].cells, HOSTILE[name].kernel)
-        if name == "own timeout":
-            text = path.read_text()
-            path.write_text(text.replace('"tags": []', '"execution": {"timeout": 1.5}'))
+        write_case(course / f"{name}.ipynb", HOSTILE[name])
     give(course)
     with engine() as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", address)

@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_gpuctl.validation.limits import TASKS
 
-from .hostile import MORE, SEGMENT, SYSV_KEY, Case
+from .hostile import MORE, SEGMENT, SYSV_KEY, Case, write_case
 from .validating import SUPPORT, Run, tagged, validate, wait_for, write_notebook
 
 MIB = 1024**2
@@ -80,6 +80,7 @@ HOSTILE = {
     ),
     "own timeout": Case(
         ("import time", tagged("time.sleep(600)")), "timed-out", 1, r"cell 2 .* 1\.5 s",
+        timeout=1.5,
     ),
     "eats memory": Case(
         (EAT, "eat()"), "out-of-memory", 1, "cell 2 reached 300 MiB", None, "eat()"
@@ -156,10 +157,7 @@ def run_hostile(folder: Path, cases: dict[str, Case], tier: str, start: str) -> 
     course = folder / "course"
     course.mkdir()
     for name, case in cases.items():
-        path = write_notebook(course / f"{name}.ipynb", case.cells, case.kernel)
-        if name == "own timeout":
-            text = path.read_text()
-            path.write_text(text.replace('"tags": []', '"execution": {"timeout": 1.5}'))
+        write_case(course / f"{name}.ipynb", case)
     (course / "zero.ipynb").touch()
     (course / "text.ipynb").write_text("hello")
     before = {path: path.read_bytes() for path in course.iterdir()}
