@@ -193,7 +193,10 @@ def test_what_was_imported_before_counts_as_if_the_notebook_had_done_it(
         assert found["verdict"] == "passed"
         peaks.append([cell["peak_memory"] for cell in found["cells"][1:]])
         assert max(used for _, used in found["memory"]) == found["peak_memory"]
-    assert peaks[0] == pytest.approx(peaks[1], rel=0.05)
+    # What a child shares with its parent the watcher may count twice for a moment, on busy machines
+    # (docs/validation.md).
+    allowed = 24 * MIB if tier == "watcher" else 0
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.05, abs=allowed)
 
 
 def test_near_its_limit_a_kernel_is_started_anew(tmp_path: Path, library: None) -> None:
