@@ -32,8 +32,10 @@ def overruns(run: Run, limit: float) -> dict[str, float]:
     for path, notebook in run.notebooks.items():
         for cell in notebook["cells"]:
             if cell["status"] == "timed-out":
-                own = 1.5 if "own timeout" in path else limit
-                found[Path(path).stem] = cell["duration"] - own
+                name = Path(path).stem
+                case = HOSTILE.get(name)
+                own = limit if case is None or case.timeout is None else case.timeout
+                found[name] = cell["duration"] - own
     return found
 
 

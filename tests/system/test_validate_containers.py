@@ -19,6 +19,7 @@ from jupyter_gpuctl.engines.docker import DockerEngine
 from jupyter_gpuctl.engines.model import ContainerSpec, Mount
 
 from .docker_engine import docker, engine, image
+from .hostile import write_case
 from .test_validate import HOSTILE, LIMIT, SLEEPER, cases_of, differences
 from .validating import Run, validate, wait_for, write_notebook
 
@@ -111,7 +112,7 @@ def test_hostile_notebooks_get_the_same_verdicts_as_without_containers(
     course: Path, named: str
 ) -> None:
     for name in TRIED:
-        write_notebook(course / f"{name}.ipynb", HOSTILE[name].cells, HOSTILE[name].kernel)
+        write_case(course / f"{name}.ipynb", HOSTILE[name])
     run = in_containers(course, named, "--cell-time-limit", "3s", "--jobs", "4", "--cold")
     wrong = differences(run)
     assert {name: found["verdict"] for name, found in wrong.items()} == dict.fromkeys(
