@@ -71,6 +71,8 @@ def test_every_step_is_a_row_of_the_audit_that_its_user_can_read(own, start, wor
     world = world_of(own, other, user=ROOT)
     world.audit = authority.bindings.record
     world.until(90)
+    assert own.ended_by().name == "SIGKILL"
+    world.tick()
     rows = [row for row in authority.audit(Actor("nobody")).items if "pid" in row.detail]
     assert [row.action for row in reversed(rows)] == [*STEPS, "guard.cleared"]
     assert {row.detail["pid"] for row in rows} == {own.pid}
