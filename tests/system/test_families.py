@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 
-from jupyter_gpuctl.host.trees import Families
+from jupyter_gpuctl.host.trees import Families, kill_all
 
 MARK = "GPUCTL_TEST_FAMILY"
 
@@ -29,9 +28,8 @@ def family(families: Families, name: str, script: str) -> Iterator[int]:
         try:
             yield leader.pid
         finally:
-            for process in families.members(leader.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
+            # Until they are gone: the next test's may carry the same mark.
+            assert kill_all(lambda: families.members(leader.pid)) == []
             families.leave(leader.pid)
 
 
