@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
+from typing import Any
 
 import pytest
 
@@ -40,6 +43,8 @@ def spread(kind, count, size, wait):
     [child.join() for child in children]
     assert not any(child.exitcode for child in children)
 """
+TIMES = 3
+"""Each cell is there as often: a single estimate may be further off (docs/validation.md)."""
 HELD, FREED = 0.2, 0.0
 """Seconds that it is held; what is freed at once, no reading comes upon."""
 
@@ -87,7 +92,8 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     (folder / "loads.py").write_text(LOADS)
     write_notebook(folder / "empty.ipynb", [LOADS])
     for name, (setting, loads) in NOTEBOOKS.items():
-        cells = [load.cell(size) for load in loads for size in (0, *load.sizes)]
+        sizes = [(load, size) for load in loads for size in (0, *load.sizes)]
+        cells = [load.cell(size) for load, size in sizes for _ in range(TIMES)]
         write_notebook(folder / f"{name}.ipynb", [setting, *cells])
     run = validate(
         folder, ".", "--jobs", "2", "--no-cache", "--json", "--limit-tier", tier,
@@ -97,13 +103,18 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return run
 
 
+def peak(cells: Iterator[dict[str, Any]]) -> float:
+    """Bytes, the middle one of the same cell's."""
+    return median(next(cells)["peak_memory"] for _ in range(TIMES))
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_the_peak_of_a_cell_is_what_it_held(run: Run, name: str) -> None:
     cells = iter(run.notebooks[f"{name}.ipynb"]["cells"][1:])
     for load in NOTEBOOKS[name][1]:
-        none = next(cells)["peak_memory"]
+        none = peak(cells)
         for size in load.sizes:
-            grown = (next(cells)["peak_memory"] - none) / MIB
+            grown = (peak(cells) - none) / MIB
             # Who watches sums up the highest of each child, which need not be of one moment, and
             # estimates what it shares with its parent; shared memory has its tracker, too.
             watched = "watcher" in run.arguments
@@ -117,6 +128,8 @@ def test_the_peak_of_a_notebook_is_what_its_largest_cell_held(run: Run) -> None:
     found = run.notebooks
     grown = (found["kernel.ipynb"]["peak_memory"] - found["empty.ipynb"]["peak_memory"]) / MIB
     assert grown == pytest.approx(700, rel=0.05)
-    assert found["kernel.ipynb"]["peak_memory"] == found["kernel.ipynb"]["cells"][2]["peak_memory"]
+    assert found["kernel.ipynb"]["peak_memory"] == max(
+        cell["peak_memory"] for cell in found["kernel.ipynb"]["cells"]
+    )
     if "cgroup" in run.arguments:
         assert found["shared.ipynb"]["peak_shared"] == pytest.approx(256 * MIB, rel=0.05)
