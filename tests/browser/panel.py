@@ -54,6 +54,14 @@ class PanelPage:
         start; before that, it would take the focus away again."""
         self.page.wait_for_function("() => document.activeElement !== document.body")
 
+    def run_in_palette(self, label: str) -> None:
+        """Run the command of that label as a person does: once the palette has it in front."""
+        self.page.keyboard.press("Control+Shift+C")
+        self.page.locator(".lm-CommandPalette-input").fill(label)
+        front = self.page.locator(".lm-CommandPalette-item.lm-mod-active")
+        expect(front).to_contain_text(label)
+        self.page.keyboard.press("Enter")
+
     def run_notebook(self) -> None:
         """Run all cells of the notebook in front, once its kernel is connected."""
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()

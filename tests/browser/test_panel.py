@@ -171,8 +171,5 @@ def test_the_palette_has_the_panel(simulated: LabServer, look: Look) -> None:
     panel.tab.wait_for()
     if panel.root.is_visible():
         panel.hide()
-    panel.page.keyboard.press("Control+Shift+C")
-    palette = panel.page.locator(".lm-CommandPalette-input")
-    palette.fill("Show GPU Panel")
-    panel.page.keyboard.press("Enter")
+    panel.run_in_palette("Show GPU Panel")
     expect(panel.root).to_be_visible()
